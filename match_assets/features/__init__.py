@@ -1,0 +1,55 @@
+"""What is known of two teams before they meet: rolling form and ratings, pure functions on frames and arrays.
+
+Belongs here: the registry of features, the kernels that read and update a tournament's state, and the frames at their
+border. Does not: storage, Dagster, HTTP, or anything that reads a clock. Start reading at ``build.py`` (the public
+functions), then ``kernel.py`` (the definitions in code) and ``registry.py`` (the definitions in words).
+
+The rules that every feature obeys:
+
+- A row reads what was known before its kick-off. A kick-off whose time is unknown stands for its whole day (UTC): the
+  row sees nothing of that day, and no other row of that day sees its result.
+- Point in time: a replay reads the scores as they are known today. A corrected score therefore changes later rows as
+  if the first report had never been made; no row at or before the match changes.
+- Form and ratings belong to one tournament. A team that enters a tournament already under way, or comes back after
+  missing a season of it, starts with the documented prior and no form.
+- A walkover is a date on which a team was busy, and nothing else: form, counts and ratings stay.
+- Unknown is null, never zero and never NaN.
+"""
+
+from match_assets.features.build import (
+    FeatureBuild,
+    advance,
+    assemble_match_features,
+    build_team_features,
+    fixture_team_features,
+    match_features_schema,
+    team_features_schema,
+)
+from match_assets.features.registry import (
+    FeatureDefinition,
+    feature_groups,
+    feature_version,
+    match_feature_definitions,
+    match_feature_names,
+    team_feature_definitions,
+    team_feature_names,
+)
+from match_assets.features.state import TeamState
+
+__all__ = [
+    "FeatureBuild",
+    "FeatureDefinition",
+    "TeamState",
+    "advance",
+    "assemble_match_features",
+    "build_team_features",
+    "feature_groups",
+    "feature_version",
+    "fixture_team_features",
+    "match_feature_definitions",
+    "match_feature_names",
+    "match_features_schema",
+    "team_feature_definitions",
+    "team_feature_names",
+    "team_features_schema",
+]

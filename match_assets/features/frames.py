@@ -1,0 +1,202 @@
+"""The border between frames and kernels: which columns and types are expected, and frames as sorted arrays."""
+
+import numpy as np
+import polars as pl
+
+from match_assets.config import FeatureParams
+from match_assets.errors import DataError, DuplicateFixtureError, SchemaMismatchError
+from match_assets.features.kernel import MISSING, N_COUNTS, Floats, Ints, MatchArrays, RatingSettings
+
+KICK_OFF = pl.Datetime("us", "UTC")
+Schema = dict[str, pl.DataType]
+
+MATCH_KEYS: Schema = {
+    "match_id": pl.Int64(),
+    "tournament": pl.String(),
+    "season": pl.String(),
+    "kick_off_utc": KICK_OFF,
+}
+FIXTURES: Schema = {
+    **MATCH_KEYS,
+    "is_kick_off_time_known": pl.Boolean(),
+    "home_team_id": pl.Int64(),
+    "away_team_id": pl.Int64(),
+}
+# counts of one side in the order of kernel.GOALS and its neighbours; cards are yellow and red together
+SIDE_COUNTS = ("goals", "shots", "shots_on_target", "corners", "fouls", "yellow_cards", "red_cards")
+RESULTS: Schema = {
+    **FIXTURES,
+    "home_team": pl.String(),
+    "away_team": pl.String(),
+    "is_walkover": pl.Boolean(),
+    **{f"{side}_{count}": pl.Int16() for side in ("home", "away") for count in SIDE_COUNTS},
+}
+NULLABLE = frozenset(f"{side}_{count}" for side in ("home", "away") for count in SIDE_COUNTS[1:])
+TEAM_KEYS: Schema = {**MATCH_KEYS, "team_id": pl.Int64(), "opponent_id": pl.Int64(), "is_home": pl.Boolean()}
+WIDE_KEYS: Schema = {**MATCH_KEYS, "home_team_id": pl.Int64(), "away_team_id": pl.Int64()}
+
+DAY_MICROSECONDS = 86_400_000_000
+
+
+def checked(frame: pl.DataFrame, schema: Schema, *, what: str) -> pl.DataFrame:
+    """The columns of ``schema``, in its order.
+
+    Raises:
+        SchemaMismatchError: a column is missing, of another type, or null where it may not be.
+    """
+    for name, dtype in schema.items():
+        if name not in frame.columns:
+            raise SchemaMismatchError(
+                f"{what}: column {name} is missing; build this frame again with the present version",
+                column=name,
+                expected=str(dtype),
+                found=None,
+            )
+        if frame.schema[name] != dtype:
+            raise SchemaMismatchError(
+                f"{what}: column {name} is {frame.schema[name]}, expected {dtype}; build this frame again with the "
+                "present version",
+                column=name,
+                expected=str(dtype),
+                found=str(frame.schema[name]),
+            )
+        if name not in NULLABLE and frame[name].null_count():
+            raise SchemaMismatchError(
+                f"{what}: column {name} is null in {frame[name].null_count()} rows; its gate should have refused them",
+                column=name,
+                expected=f"{dtype}, never null",
+                found="null",
+            )
+    return frame.select(schema.keys())
+
+
+def checked_matches(frame: pl.DataFrame, schema: Schema, *, what: str) -> pl.DataFrame:
+    """Matches or fixtures of one tournament in frame order: kick-off, then match id.
+
+    Raises:
+        SchemaMismatchError: see ``checked``.
+        DuplicateFixtureError: a match stands twice, or a team plays itself.
+        DataError: more than one tournament, or a season key that is not a year.
+    """
+    matches = checked(frame, schema, what=what).sort("kick_off_utc", "match_id")
+    tournaments = matches["tournament"].unique().sort().to_list()
+    if len(tournaments) > 1:
+        raise DataError(f"{what}: one tournament at a time, found {', '.join(tournaments)}", tournaments=tournaments)
+    not_years = matches.filter(~pl.col("season").str.contains(r"^\d{4}$"))["season"].unique().sort().to_list()
+    if not_years:
+        raise DataError(f"{what}: season {not_years[0]!r} is not a year such as '2024'", seasons=not_years)
+    twice = matches.filter(pl.col("match_id").is_duplicated() | (pl.col("home_team_id") == pl.col("away_team_id")))
+    if twice.height:
+        match_id = twice["match_id"][0]
+        raise DuplicateFixtureError(
+            f"{what}: match {match_id} stands in more than one row, or its team plays itself; mend the source rows",
+            match_id=match_id,
+        )
+    return matches
+
+
+def refuse_clashes(matches: pl.DataFrame, *, what: str) -> None:
+    """Played matches only: several fixtures without a time may well stand at one provisional date.
+
+    Raises:
+        DuplicateFixtureError: a team has two matches at one kick-off.
+    """
+    sides = pl.concat([matches.select("match_id", read_time(), team_id=f"{side}_team_id") for side in ("home", "away")])
+    clash = sides.filter(pl.struct("read_time", "team_id").is_duplicated()).sort("read_time", "team_id", "match_id")
+    if clash.height:
+        team_id, ids = clash["team_id"][0], clash["match_id"][:2].to_list()
+        raise DuplicateFixtureError(
+            f"{what}: team {team_id} has two matches at one kick-off (matches {ids[0]} and {ids[1]}); "
+            "mend the source rows",
+            team_id=team_id,
+            match_ids=ids,
+        )
+
+
+def read_time() -> pl.Expr:
+    """Time before which a row may know: the kick-off, or the start of its day (UTC) where the time is unknown."""
+    return (
+        pl.when("is_kick_off_time_known")
+        .then("kick_off_utc")
+        .otherwise(pl.col("kick_off_utc").dt.truncate("1d"))
+        .alias("read_time")
+    )
+
+
+def effect_time() -> pl.Expr:
+    """Time after which a result is known to others: the kick-off, or the last microsecond of its day (UTC)."""
+    last = pl.duration(microseconds=DAY_MICROSECONDS - 1)
+    return pl.when("is_kick_off_time_known").then("kick_off_utc").otherwise(read_time() + last).alias("effect_time")
+
+
+def match_arrays(matches: pl.DataFrame, team_ids: Ints, seasons: tuple[int, ...], *, with_results: bool) -> MatchArrays:
+    """Checked matches as the kernel takes them.
+
+    Args:
+        matches: result of ``checked_matches``; with ``RESULTS`` if ``with_results``.
+        team_ids: all teams concerned, ascending.
+        seasons: the tournament's seasons, ascending.
+        with_results: whether the kernel may apply the results.
+    """
+    times = matches.select(read_time().to_physical(), effect_time().to_physical())
+    reads, effects = _owned(times["read_time"]), _owned(times["effect_time"])
+    n = matches.height if with_results else 0
+    return MatchArrays(
+        read_time=reads,
+        effect_time=effects,
+        season=np.searchsorted(np.array(seasons, np.int64), _owned(matches["season"].cast(pl.Int64))).astype(np.int64),
+        home=np.searchsorted(team_ids, _owned(matches["home_team_id"])).astype(np.int64),
+        away=np.searchsorted(team_ids, _owned(matches["away_team_id"])).astype(np.int64),
+        is_walkover=matches["is_walkover"].to_numpy().copy() if with_results else np.zeros(0, np.bool_),
+        counts=_counts(matches) if with_results else np.zeros((0, 2, N_COUNTS), np.int32),
+        reading_order=np.argsort(reads, kind="stable").astype(np.int64),
+        results=np.argsort(effects, kind="stable").astype(np.int64)[:n],
+    )
+
+
+def rating_settings(params: FeatureParams) -> RatingSettings:
+    """The parameters as the kernel takes them."""
+    return RatingSettings(
+        windows=np.array(params.windows, np.int64),
+        rest_days_cap=float(params.rest_days_cap),
+        weighted_decay=float(0.5 ** (1.0 / params.weighted_half_life)),
+        elo_initial=float(params.elo.initial),
+        elo_promoted=float(params.elo.promoted),
+        elo_k_factor=float(params.elo.k_factor),
+        elo_margin_exponent=float(params.elo.margin_exponent),
+        elo_home_advantage=float(params.elo.home_advantage),
+        elo_season_regression=float(params.elo.season_regression),
+        pi_lambda=float(params.pi.lambda_),
+        pi_gamma=float(params.pi.gamma),
+        pi_promoted=float(params.pi.promoted),
+        learning_rate=float(params.attack_defence.learning_rate),
+        prior_goals=float(params.attack_defence.prior_goals),
+        prior_shots_on_target=float(params.attack_defence.prior_shots_on_target),
+        log_home_advantage=float(params.attack_defence.home_advantage),
+        strength_promoted=float(params.attack_defence.promoted),
+    )
+
+
+def feature_columns(names: list[str], values: Floats) -> list[pl.Series]:
+    """Rows of ``values`` (feature, row) as Float64 columns with null for NaN."""
+    return [pl.Series(name, row, dtype=pl.Float64, nan_to_null=True) for name, row in zip(names, values, strict=True)]
+
+
+def _counts(matches: pl.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    def count(side: str, name: str) -> pl.Expr:
+        if name == "cards":
+            return count(side, "yellow_cards") + count(side, "red_cards")
+        return pl.col(f"{side}_{name}").cast(pl.Int32)
+
+    names = (*SIDE_COUNTS[:5], "cards")
+    columns = [
+        matches.select(count(side, name).fill_null(MISSING).alias(name))[name].to_numpy()
+        for side in ("home", "away")
+        for name in names
+    ]
+    return np.ascontiguousarray(np.stack(columns, axis=1).reshape(-1, 2, N_COUNTS), dtype=np.int32)
+
+
+def _owned(series: pl.Series) -> Ints:
+    """A writable int64 copy: polars hands out read-only views, which numba would compile for a second time."""
+    return np.array(series.to_numpy(), dtype=np.int64)
