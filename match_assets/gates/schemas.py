@@ -1,0 +1,200 @@
+"""Pandera schemas of the tables between the warehouse and the model: names, dtypes, keys, ranges, cross-column rules.
+
+The schema of a table is built once here and used by its gate, by the asset's column metadata and by tests.
+"""
+
+from collections.abc import Sequence
+
+import pandera.polars as pa
+import polars as pl
+
+from match_assets.gates.verdict import row_rule
+
+UTC = pl.Datetime("us", "UTC")
+GOALS = pa.Check.in_range(0, 30)
+COUNT = pa.Check.in_range(0, 150)
+MATCH_KEYS = {
+    "match_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+    "tournament": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
+    "season": pa.Column(pl.String, pa.Check.str_matches(r"^\d{4}$")),
+}
+KICK_OFF = {"kick_off_utc": pa.Column(UTC), "is_kick_off_time_known": pa.Column(pl.Boolean)}
+TEAMS = {
+    "home_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+    "away_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+    "home_team": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
+    "away_team": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
+}
+STATISTICS = ("shots", "shots_on_target", "corners", "fouls", "yellow_cards", "red_cards")
+HALF_TIME = {
+    "home_goals_half_time": pa.Column(pl.Int16, GOALS, nullable=True),
+    "away_goals_half_time": pa.Column(pl.Int16, GOALS, nullable=True),
+}
+TWO_TEAMS = row_rule("two different teams", pl.col("home_team_id") != pl.col("away_team_id"))
+HALF_TIME_FITS = row_rule(
+    "half-time goals within full-time goals",
+    (pl.col("home_goals_half_time") <= pl.col("home_goals")) & (pl.col("away_goals_half_time") <= pl.col("away_goals")),
+)
+KNOWN_STATUS = (1, 2, 3, 4, 5, 6, 7, 8)
+
+
+def _season_matches(tournament: str, season: str) -> pa.Check:
+    return row_rule(
+        "rows belong to their partition", (pl.col("tournament") == tournament) & (pl.col("season") == season)
+    )
+
+
+def raw_matches(tournament: str, season: str) -> pa.DataFrameSchema:
+    """Matches as scraped, whatever their status."""
+    scores = {name: pa.Column(pl.Int16, GOALS, nullable=True) for name in ("home_goals", "away_goals")}
+    columns = {
+        **MATCH_KEYS,
+        "stage_id": pa.Column(pl.Int64),
+        **KICK_OFF,
+        "status": pa.Column(pl.Int16, pa.Check.isin(KNOWN_STATUS, name="known status")),
+        "elapsed": pa.Column(pl.String, nullable=True),
+        **TEAMS,
+        **scores,
+        **HALF_TIME,
+    }
+    finished_has_score = row_rule(
+        "a finished match has a score",
+        (pl.col("status") != 6)
+        | pl.col("elapsed").is_in(["AET", "PEN"])  # the score after ninety minutes is not on the feed
+        | (pl.col("home_goals").is_not_null() & pl.col("away_goals").is_not_null()),
+    )
+    checks = [_season_matches(tournament, season), TWO_TEAMS, HALF_TIME_FITS, finished_has_score]
+    return pa.DataFrameSchema(columns, checks=checks, strict=True, ordered=True, unique=["match_id"])
+
+
+def raw_match_stats() -> pa.DataFrameSchema:
+    """Statistics of each side as scraped; null is unknown, zero is zero."""
+    columns = {
+        "match_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "is_home": pa.Column(pl.Boolean),
+        **{name: pa.Column(pl.Int16, COUNT, nullable=True) for name in STATISTICS},
+    }
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=["match_id", "is_home"])
+
+
+def raw_match_stats_warnings() -> pa.DataFrameSchema:
+    """What is odd but occurs: a few real rows have more shots on target than shots."""
+    rule = row_rule("shots on target within shots", pl.col("shots_on_target") <= pl.col("shots"))
+    return pa.DataFrameSchema({}, checks=[rule])
+
+
+def finished_matches(tournament: str, season: str) -> pa.DataFrameSchema:
+    """Results with the statistics of both sides."""
+    sides = [f"{side}_{name}" for name in STATISTICS for side in ("home", "away")]
+    columns = {
+        **MATCH_KEYS,
+        **KICK_OFF,
+        **TEAMS,
+        "home_goals": pa.Column(pl.Int16, GOALS),
+        "away_goals": pa.Column(pl.Int16, GOALS),
+        **HALF_TIME,
+        "is_walkover": pa.Column(pl.Boolean),
+        **{name: pa.Column(pl.Int16, COUNT, nullable=True) for name in sides},
+    }
+    checks = [_season_matches(tournament, season), TWO_TEAMS, HALF_TIME_FITS]
+    return pa.DataFrameSchema(columns, checks=checks, strict=True, ordered=True, unique=["match_id"])
+
+
+def finished_matches_warnings() -> pa.DataFrameSchema:
+    """Odd but real: on-target shots above shots, goals above shots."""
+    checks = [
+        row_rule(f"{side} {small.replace('_', ' ')} within shots", pl.col(f"{side}_{small}") <= pl.col(f"{side}_shots"))
+        for side in ("home", "away")
+        for small in ("shots_on_target", "goals")
+    ]
+    return pa.DataFrameSchema({}, checks=checks)
+
+
+def upcoming_matches(tournament: str, season: str) -> pa.DataFrameSchema:
+    """Fixtures that are known and not yet played."""
+    columns = {
+        **MATCH_KEYS,
+        **KICK_OFF,
+        **TEAMS,
+        "status_name": pa.Column(pl.String, pa.Check.isin(("scheduled", "postponed"))),
+    }
+    checks = [_season_matches(tournament, season), TWO_TEAMS]
+    return pa.DataFrameSchema(columns, checks=checks, strict=True, ordered=True, unique=["match_id"])
+
+
+def _feature_columns(names: Sequence[str]) -> dict[str, pa.Column]:
+    finite = pa.Check(lambda data: data.lazyframe.select(pl.col(data.key).is_finite()), name="finite")
+    return {name: pa.Column(pl.Float64, finite, nullable=True) for name in names}
+
+
+def team_match_features(tournament: str, season: str, feature_names: Sequence[str]) -> pa.DataFrameSchema:
+    """One row per team and match; every feature finite or null."""
+    columns = {
+        **MATCH_KEYS,
+        "kick_off_utc": pa.Column(UTC),
+        "team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "opponent_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "is_home": pa.Column(pl.Boolean),
+        **_feature_columns(feature_names),
+    }
+    opponents = row_rule("two different teams", pl.col("team_id") != pl.col("opponent_id"))
+    checks = [_season_matches(tournament, season), opponents]
+    return pa.DataFrameSchema(columns, checks=checks, strict=True, ordered=True, unique=["match_id", "is_home"])
+
+
+def match_features(tournament: str, season: str, feature_names: Sequence[str]) -> pa.DataFrameSchema:
+    """One row per fixture, ready for lookup."""
+    names = {side: pa.Column(pl.String, pa.Check.str_length(min_value=1)) for side in ("home_team", "away_team")}
+    columns = {
+        **MATCH_KEYS,
+        "kick_off_utc": pa.Column(UTC),
+        "home_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "away_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        **names,
+        **_feature_columns(feature_names),
+    }
+    return pa.DataFrameSchema(
+        columns, checks=[_season_matches(tournament, season), TWO_TEAMS], strict=True, ordered=True, unique=["match_id"]
+    )
+
+
+def team_state(tournament: str) -> pa.DataFrameSchema:
+    """One row per team: its identity is checked here, the rest of the columns is the features' own affair."""
+    columns = {
+        "tournament": pa.Column(pl.String, pa.Check.eq(tournament)),
+        "team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "team_name": pa.Column(pl.String, nullable=True),
+    }
+    return pa.DataFrameSchema(columns, unique=["team_id"])
+
+
+def temporal_split(feature_names: Sequence[str]) -> pa.DataFrameSchema:
+    """Rows of a cut-off: identity, role, outcome, features."""
+    columns = {
+        **MATCH_KEYS,
+        "kick_off_utc": pa.Column(UTC),
+        "home_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "away_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "role": pa.Column(pl.String, pa.Check.isin(("fit", "calibration", "holdout"))),
+        "validation_fold": pa.Column(pl.Int8, pa.Check.ge(0), nullable=True),
+        "home_goals": pa.Column(pl.Int16, GOALS),
+        "away_goals": pa.Column(pl.Int16, GOALS),
+        **_feature_columns(feature_names),
+    }
+    return pa.DataFrameSchema(columns, checks=[TWO_TEAMS], strict=True, ordered=True, unique=["match_id"])
+
+
+def any_table() -> pa.DataFrameSchema:
+    """A table whose rules are whole-frame rules alone."""
+    return pa.DataFrameSchema({})
+
+
+def catalogue() -> pa.DataFrameSchema:
+    """Seasons of a tournament."""
+    columns = {
+        "season": pa.Column(pl.String, pa.Check.str_matches(r"^\d{4}$")),
+        "season_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "name": pa.Column(pl.String, pa.Check.str_length(min_value=4)),
+    }
+    return pa.DataFrameSchema(columns, strict=True, unique=["season_id"])

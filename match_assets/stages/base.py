@@ -1,0 +1,207 @@
+"""A stage, what it may touch, and the two steps of its life: materialise a candidate, judge it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, Protocol
+
+import polars as pl
+from pydantic import BaseModel
+from sqlalchemy import Engine
+
+from match_assets.config import Params, Settings, digest_of
+from match_assets.errors import NotAcceptedError
+from match_assets.gates.verdict import Verdict
+from match_assets.store import Pointer, Store
+
+Inputs = Mapping[str, str]
+Fact = int | float | str
+
+
+class Tracker(Protocol):
+    """Where experiments are logged; MLflow in the platform, nowhere in a plain call."""
+
+    def log(
+        self, stage: str, cutoff: str, *, parameters: Mapping[str, object], metrics: Mapping[str, float], output: str
+    ) -> str | None:
+        """Logs one run and returns its id; the same ``output`` is never logged twice for a stage and cut-off."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A version in the model registry and the facts that promotion needs."""
+
+    version: str
+    cutoff: str
+    model_sha256: str
+
+
+class Registry(Protocol):
+    """The model registry at our seam."""
+
+    def register(
+        self, files: Mapping[str, bytes], *, cutoff: str, model_sha256: str, tags: Mapping[str, str]
+    ) -> ModelVersion:
+        """Registers a model with its signature, or finds the version that already holds these bytes."""
+
+    def champion(self) -> ModelVersion | None:
+        """The version that bears the alias ``champion``."""
+
+    def files_of(self, version: ModelVersion) -> dict[str, bytes]:
+        """The model files of a version."""
+
+    def promote(self, version: ModelVersion) -> None:
+        """Moves the alias ``champion`` to a version."""
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """Everything a stage may touch. ``run_id`` names the run in pointers and traces."""
+
+    params: Params
+    settings: Settings
+    store: Store
+    open_engine: Callable[[], Engine]
+    tracker: Tracker
+    registry: Registry
+    run_id: str
+    log: Callable[[str], None] = field(default=lambda _message: None)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The warehouse, connected on first use: a modelling run never needs it."""
+        return self.open_engine()
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a stage made: its frame, and facts for the page of the asset."""
+
+    frame: pl.DataFrame
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A candidate as stored, with the frame and facts it was made of."""
+
+    pointer: Pointer
+    product: Product
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One asset's work.
+
+    Attributes:
+        name: the asset's name.
+        family: ``data`` (season of a tournament) or ``cutoff`` (month).
+        sort_by: columns that order its rows totally.
+        inputs: digests of everything the partition is made from, by input name; raises ``NotAcceptedError`` where an
+            input has no accepted version.
+        compute: the work, reading exactly the versions in ``inputs``.
+        check: name of its gate's asset check.
+        gate: the verdict on a frame.
+        parameters: the part of ``params.yaml`` that the result depends on.
+        revision: raised by hand when the code's result changes; comments and refactorings leave it alone.
+    """
+
+    name: str
+    family: Literal["data", "cutoff"]
+    sort_by: tuple[str, ...]
+    inputs: Callable[[StageContext, str], dict[str, str]]
+    compute: Callable[[StageContext, str, Inputs], Product]
+    check: str
+    gate: Callable[[StageContext, str, pl.DataFrame], Verdict]
+    parameters: Callable[[Params], tuple[BaseModel, ...]] = lambda _params: ()
+    revision: int = 1
+
+    def code_version(self, params: Params) -> str:
+        """Digest of the revision and of the parameters that this stage depends on."""
+        parts = {str(i): part.model_dump(mode="json", by_alias=True) for i, part in enumerate(self.parameters(params))}
+        return digest_of({"stage": self.name, "revision": self.revision, "parameters": parts})
+
+
+def accepted_inputs(store: Store, wanted: list[tuple[str, str]]) -> dict[str, str]:
+    """Digests of accepted versions by ``asset@partition``.
+
+    Raises:
+        NotAcceptedError: one of them has none; the message names it.
+    """
+    found = {}
+    for asset, partition in wanted:
+        pointer = store.pointer(asset, partition)
+        if pointer is None:
+            raise NotAcceptedError(
+                f"{asset} {partition} has no accepted version; materialise it with its checks first",
+                asset=asset,
+                partition=partition,
+            )
+        found[f"{asset}@{partition}"] = pointer.sha256
+    return found
+
+
+def materialise(stage: Stage, context: StageContext, partition: str) -> Written:
+    """Computes a partition from its accepted inputs and stores it as the candidate."""
+    inputs = stage.inputs(context, partition)
+    product = stage.compute(context, partition, inputs)
+    pointer = context.store.put_candidate(
+        stage.name,
+        partition,
+        product.frame,
+        sort_by=stage.sort_by,
+        code_version=stage.code_version(context.params),
+        inputs=inputs,
+        run_id=context.run_id,
+    )
+    return Written(pointer, product)
+
+
+def judge_candidate(stage: Stage, context: StageContext, partition: str) -> tuple[Pointer, Verdict]:
+    """Judges the partition's candidate; a pass moves the accepted pointer, a refusal is noted on the candidate.
+
+    Raises:
+        NotAcceptedError: there is no candidate to judge.
+    """
+    candidate = context.store.candidate(stage.name, partition)
+    if candidate is None:
+        raise NotAcceptedError(
+            f"{stage.name} {partition} has no candidate to judge; materialise it first",
+            asset=stage.name,
+            partition=partition,
+        )
+    verdict = stage.gate(context, partition, context.store.read_object(candidate.sha256))
+    if verdict.passed:
+        return context.store.accept(candidate), verdict
+    context.store.refuse(candidate, verdict.refused_by)
+    return candidate, verdict
+
+
+def staleness(stage: Stage, context: StageContext, partition: str) -> str | None:
+    """Why a partition must be made again, or None: it is current, refused with the same inputs, or not possible yet."""
+    try:
+        inputs = stage.inputs(context, partition)
+    except NotAcceptedError:
+        return None
+    version = stage.code_version(context.params)
+    accepted = context.store.pointer(stage.name, partition)
+    if accepted and (accepted.inputs, accepted.code_version) == (inputs, version):
+        return None
+    if refusal(stage, context, partition):
+        return None
+    if accepted is None:
+        return "never accepted"
+    if accepted.code_version != version:
+        return "its code or parameters changed"
+    changed = sorted(name for name in {*inputs, *accepted.inputs} if inputs.get(name) != accepted.inputs.get(name))
+    return f"inputs changed: {', '.join(changed[:3])}"
+
+
+def refusal(stage: Stage, context: StageContext, partition: str) -> tuple[str, ...]:
+    """Rules that refused the candidate made from today's inputs by today's code; empty where none did."""
+    candidate = context.store.candidate(stage.name, partition)
+    if candidate is None or not candidate.refused_by:
+        return ()
+    version = stage.code_version(context.params)
+    is_todays = (candidate.inputs, candidate.code_version) == (stage.inputs(context, partition), version)
+    return candidate.refused_by if is_todays else ()

@@ -1,0 +1,107 @@
+"""The stages in the order of the flow, which partitions exist, and which of them are stale."""
+
+from dataclasses import dataclass
+
+from match_assets.errors import ConfigurationError
+from match_assets.keys import DataKey, month_floor
+from match_assets.stages.base import Stage, StageContext, staleness
+from match_assets.stages.feature_rows import MATCH_FEATURES, TEAM_MATCH_FEATURES, TEAM_STATE
+from match_assets.stages.interim import FINISHED_MATCHES, UPCOMING_MATCHES
+from match_assets.stages.modelling import (
+    ABLATION_STUDY,
+    BASELINE_MODELS,
+    CALIBRATED_MODEL,
+    TEMPORAL_SPLIT,
+    TUNED_PARAMETERS,
+    data_reach,
+)
+from match_assets.stages.raw import RAW_MATCH_STATS, RAW_MATCHES
+from match_assets.stages.registry import PROMOTION_DECISION, REGISTERED_MODEL
+from match_assets.warehouse.reading import catalogue
+
+DATA_STAGES: tuple[Stage, ...] = (
+    RAW_MATCHES,
+    RAW_MATCH_STATS,
+    FINISHED_MATCHES,
+    UPCOMING_MATCHES,
+    TEAM_MATCH_FEATURES,
+    TEAM_STATE,
+    MATCH_FEATURES,
+)
+CUTOFF_STAGES: tuple[Stage, ...] = (
+    TEMPORAL_SPLIT,
+    BASELINE_MODELS,
+    ABLATION_STUDY,
+    TUNED_PARAMETERS,
+    CALIBRATED_MODEL,
+    REGISTERED_MODEL,
+    PROMOTION_DECISION,
+)
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A partition of a stage that must be made again, and why."""
+
+    stage: str
+    partition: str
+    reason: str
+
+
+def known_partitions(context: StageContext) -> list[str]:
+    """Data partitions that the source was seen to list and ``params.yaml`` asks for; history before what builds on it."""
+    first = str(context.params.ingestion.first_season)
+    keys = {
+        DataKey(entry.tournament, entry.season)
+        for entry in catalogue(context.engine)
+        if entry.tournament in context.params.tournaments and entry.season >= first
+    }
+    return [str(key) for key in sorted(keys)]
+
+
+def ordered(partitions: list[str]) -> list[str]:
+    """Data partitions with history before what builds on it, each once.
+
+    Raises:
+        ConfigurationError: a key is not ``season|tournament``.
+    """
+    return [str(key) for key in sorted({DataKey.parse(text) for text in partitions})]
+
+
+def stale_data(context: StageContext) -> list[Stale]:
+    """Every stale data partition as things stand now; what they will make stale in turn is found once they are made."""
+    return [
+        Stale(stage.name, partition, reason)
+        for partition in known_partitions(context)
+        for stage in DATA_STAGES
+        if (reason := staleness(stage, context, partition))
+    ]
+
+
+def reached_cutoff(context: StageContext) -> str | None:
+    """The newest cut-off that the accepted results reach, or None before the first one."""
+    reach = data_reach(context)
+    if reach is None:
+        return None
+    cutoff = month_floor(reach)
+    return cutoff.isoformat() if cutoff >= context.params.split.first_cutoff else None
+
+
+def stale_cutoff(context: StageContext, cutoff: str) -> list[Stale]:
+    """Stages of a cut-off that must run again."""
+    return [
+        Stale(stage.name, cutoff, reason) for stage in CUTOFF_STAGES if (reason := staleness(stage, context, cutoff))
+    ]
+
+
+def stage_named(name: str) -> Stage:
+    """The stage of an asset.
+
+    Raises:
+        ConfigurationError: no stage bears that name.
+    """
+    for stage in (*DATA_STAGES, *CUTOFF_STAGES):
+        if stage.name == name:
+            return stage
+    known = ", ".join(stage.name for stage in (*DATA_STAGES, *CUTOFF_STAGES))
+    raise ConfigurationError(f"no asset is called {name}; there are {known}", asset=name)
