@@ -1,0 +1,59 @@
+"""What every asset's decorator has in common."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+from dagster_mlflow import end_mlflow_on_run_finished
+
+from match_assets.events import materialise_asset
+from match_assets.partitions import CUTOFFS, DATA
+from match_assets.resources.platform import Platform
+from match_assets.stages.base import Stage
+
+OWNERS = ["team:data-platform"]
+ONE_BY_ONE = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+
+
+def data_asset(
+    stage: str, group: str, deps: list[dg.AssetDep | str], kinds: set[str], *, pool: str | None = None
+) -> Callable[[Any], dg.AssetsDefinition]:
+    """Decorator of an asset partitioned by season and tournament; ``stage`` is its place in the twelve-stage flow."""
+    return dg.asset(
+        group_name=group,
+        partitions_def=DATA,
+        deps=deps,
+        kinds=kinds,
+        owners=OWNERS,
+        tags={"stage": stage},
+        backfill_policy=ONE_BY_ONE,
+        pool=pool,
+    )
+
+
+def cutoff_asset(
+    stage: str, group: str, deps: list[dg.AssetDep | str], kinds: set[str]
+) -> Callable[[Any], dg.AssetsDefinition]:
+    """Decorator of an asset partitioned by monthly cut-off, with the MLflow run of its Dagster run open."""
+    return dg.asset(
+        group_name=group,
+        partitions_def=CUTOFFS,
+        deps=deps,
+        kinds=kinds,
+        owners=OWNERS,
+        tags={"stage": stage},
+        backfill_policy=ONE_BY_ONE,
+        required_resource_keys={"mlflow", "platform"},
+        hooks={end_mlflow_on_run_finished},
+    )
+
+
+def run(stage: Stage, context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """Runs the stage for the asset's own partition."""
+    return materialise_asset(stage, platform.context(context.run_id, context.log.info), context.partition_key)
+
+
+def run_for_cutoff(stage: Stage, context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    """Runs the stage for the asset's cut-off; its MLflow runs hang below the one that this Dagster run holds open."""
+    context.resources.mlflow.set_tag("cutoff", context.partition_key)
+    return run(stage, context, context.resources.platform)

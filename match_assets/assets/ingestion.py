@@ -1,0 +1,52 @@
+"""Stage 1: the source's pages into PostgreSQL, through Playwright (``scrape_*`` in the old system)."""
+
+import dagster as dg
+
+from match_assets.assets.common import OWNERS, data_asset
+from match_assets.partitions import OF_TOURNAMENT, TOURNAMENTS
+from match_assets.resources.platform import Platform
+from match_assets.source import runs
+from match_assets.stages.ingestion import catalogue_facts, scraped_statistics
+from match_assets.stages.ingestion import scraped_matches as matches_facts
+
+SOURCE_POOL = "source"
+
+
+@dg.asset(
+    group_name="ingestion",
+    partitions_def=TOURNAMENTS,
+    kinds={"playwright", "postgres"},
+    owners=OWNERS,
+    tags={"stage": "1-ingestion"},
+    pool=SOURCE_POOL,
+    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+)
+def tournament_catalog(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """Which seasons the source lists for a tournament. New seasons appear here; no code changes for them."""
+    report = runs.scrape_catalogue(platform.settings, platform.engine, platform.params)
+    facts = catalogue_facts(report, context.partition_key)
+    return dg.MaterializeResult(metadata=facts, data_version=dg.DataVersion(str(facts["keys"] or "none")))
+
+
+@data_asset(
+    "1-ingestion",
+    "ingestion",
+    [dg.AssetDep("tournament_catalog", partition_mapping=OF_TOURNAMENT)],
+    {"playwright", "postgres"},
+    pool=SOURCE_POOL,
+)
+def scraped_matches(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """The season's calendar in PostgreSQL: replay-safe upserts, the newest observation wins, every change is kept."""
+    season, tournament = context.partition_key.split("|")
+    report = runs.scrape_matches(platform.settings, platform.engine, platform.params, tournament, season)
+    scraped = matches_facts(platform.context(context.run_id, context.log.info), context.partition_key, report)
+    return dg.MaterializeResult(metadata=scraped.facts, data_version=dg.DataVersion(scraped.revision))
+
+
+@data_asset("1-ingestion", "ingestion", ["scraped_matches"], {"playwright", "postgres"}, pool=SOURCE_POOL)
+def scraped_match_stats(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """Statistics from the pages of finished matches that lack them or whose score was corrected; resumable at any page."""
+    season, tournament = context.partition_key.split("|")
+    report = runs.scrape_match_stats(platform.settings, platform.engine, platform.params, tournament, season)
+    scraped = scraped_statistics(platform.context(context.run_id, context.log.info), context.partition_key, report)
+    return dg.MaterializeResult(metadata=scraped.facts, data_version=dg.DataVersion(scraped.revision))

@@ -1,0 +1,114 @@
+"""Sensors: new match days, what is missing or late, cut-offs that the data have reached."""
+
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+
+from match_assets.config import digest_of, params
+from match_assets.jobs import bulk_job, model_job, season_job
+from match_assets.partitions import TOURNAMENTS
+from match_assets.resources.platform import Platform
+from match_assets.source import runs
+from match_assets.stages.base import StageContext
+from match_assets.stages.chain import (
+    known_partitions,
+    ordered,
+    reached_cutoff,
+    stage_named,
+    stale_cutoff,
+    stale_data,
+)
+from match_assets.warehouse.reading import late_matches, season_revision, tournament_keys
+
+LOOK_EVERY = params().ingestion.look_every_seconds
+
+
+def _work(context: dg.SensorEvaluationContext, platform: Platform) -> StageContext:
+    return platform.context("sensor", context.log.info)
+
+
+def _unfinished(context: dg.SensorEvaluationContext, *jobs: str) -> int:
+    wanted = [dg.RunsFilter(job_name=job, statuses=list(NOT_FINISHED_STATUSES)) for job in jobs]
+    return sum(context.instance.get_runs_count(filters) for filters in wanted)
+
+
+@dg.sensor(job=season_job, minimum_interval_seconds=LOOK_EVERY, default_status=dg.DefaultSensorStatus.RUNNING)
+def new_match_days(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
+    """Asks the live seasons' feeds, as a guest would, and runs exactly the seasons that say something new."""
+    if _unfinished(context, season_job.name, bulk_job.name):
+        return dg.SkipReason("a season is being read; one visitor at a time")
+    work = _work(context, platform)
+    if not known_partitions(work):
+        return dg.SkipReason("nothing was scraped yet; run `match-assets backfill` once")
+    news = runs.find_news(work.settings, work.engine, work.params)
+    if not news:
+        return dg.SkipReason("the source says nothing new")
+    revisions = season_revision(work.engine)
+    held = set(context.instance.get_dynamic_partitions(str(TOURNAMENTS.name)))
+    added = sorted(set(tournament_keys(work.engine)) - held)
+    requests = [
+        dg.RunRequest(
+            # the same news over the same state is one cause and one run, whoever looks and however often
+            run_key=f"news:{item.partition_key}:{digest_of({'news': item.reason, 'at': revisions.get(item.partition_key)})}",
+            partition_key=item.partition_key,
+            tags={"reason": item.reason},
+        )
+        for item in news
+    ]
+    return dg.SensorResult(
+        run_requests=requests, dynamic_partitions_requests=[TOURNAMENTS.build_add_request(added)] if added else []
+    )
+
+
+@dg.sensor(job=bulk_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def missing_or_late(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+    """Backfills of what is missing or late: stale stages, and results overdue by the source's own clock."""
+    if _unfinished(context, season_job.name, bulk_job.name):
+        return dg.SkipReason("a season is being worked on; looking again afterwards")
+    work = _work(context, platform)
+    if not known_partitions(work):
+        return dg.SkipReason("nothing was scraped yet; run `match-assets backfill` once")
+    stale = stale_data(work)
+    late = late_matches(work.engine, late_after_hours=work.params.ingestion.late_after_hours)
+    partitions = ordered([*(item.partition for item in stale), *(match.partition_key for match in late)])
+    if not partitions:
+        return dg.SkipReason("nothing is missing or late")
+    causes = [f"{item.stage}@{item.partition}: {item.reason}" for item in stale]
+    causes += [f"match {match.match_id} is late" for match in late]
+    state = {key: season_revision(work.engine).get(key) for key in partitions}
+    return dg.RunRequest(
+        run_key=f"backfill:{digest_of({'causes': sorted(causes), 'state': state})}",
+        run_config=bulk_config(partitions, scrape=bool(late)),
+        tags={"backfill": "late" if late else "stale", "reason": "; ".join(causes)[:500]},
+    )
+
+
+@dg.sensor(job=model_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def cutoff_reached(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+    """A model for the newest cut-off that the data reach, once; again only when what lies before it changed."""
+    if _unfinished(context, season_job.name, bulk_job.name, model_job.name):
+        return dg.SkipReason("data or a model are being worked on; looking again afterwards")
+    work = _work(context, platform)
+    cutoff = reached_cutoff(work)
+    if cutoff is None:
+        return dg.SkipReason("the data reach no cut-off yet")
+    stale = stale_cutoff(work, cutoff)
+    if not stale:
+        return dg.SkipReason(f"the model of cut-off {cutoff} is current")
+    causes = {item.stage: item.reason for item in stale}
+    inputs = {name: digest for item in stale[:1] for name, digest in _inputs_of(work, item.stage, cutoff).items()}
+    return dg.RunRequest(
+        run_key=f"cutoff:{cutoff}:{digest_of({'causes': causes, 'inputs': inputs})}",
+        partition_key=cutoff,
+        tags={"reason": "; ".join(f"{stage}: {reason}" for stage, reason in causes.items())[:500]},
+    )
+
+
+def _inputs_of(work: StageContext, stage: str, cutoff: str) -> dict[str, str]:
+    return stage_named(stage).inputs(work, cutoff)
+
+
+def bulk_config(partitions: list[str], *, scrape: bool) -> dict[str, Any]:
+    """Run configuration of the bulk job for these partitions."""
+    return {"ops": {"carry_seasons": {"config": {"partitions": partitions, "scrape": scrape}}}}

@@ -1,0 +1,71 @@
+"""One blocking, partitioned check per stage: it judges exactly its partition's candidate and accepts or refuses it."""
+
+import dagster as dg
+
+from match_assets.events import check_result, judge_asset
+from match_assets.partitions import CUTOFFS, DATA, TOURNAMENTS
+from match_assets.resources.platform import Platform
+from match_assets.stages import ingestion
+from match_assets.stages.base import Stage
+from match_assets.stages.chain import CUTOFF_STAGES, DATA_STAGES
+
+DESCRIPTIONS = {
+    "validate_raw": "Schema, keys, ranges, half-time within full-time, no finished match lost, both sides' statistics.",
+    "validate_finished": "Every raw result is there once, in range and of this season; coverage of the statistics.",
+    "validate_upcoming": "Fixtures are of this season, between two teams, and none is overdue by the data's own order.",
+    "validate_features": "Every feature finite or null, a row per side, nothing after kick-off read (shown by taking it away).",
+    "validate_state": "One row per team that survives storage bit for bit.",
+    "validate_parity": "Each row equals, bit for bit, what the service computes for that fixture alone.",
+    "validate_split": "Folds, calibration window and hold-out do not overlap in time and keep their embargo.",
+    "validate_scores": "Every score is finite, and the model families beat or report against class frequencies.",
+    "validate_model": "Probabilities form a simplex on the hold-out and the calibration error is within its limit.",
+    "validate_registration": "The registry gives back the signature and the same predictions as the model that was trained.",
+    "validate_decision": "The decision names numbers, rows and reason, and the alias stands where the decision says.",
+}
+
+
+def gate_check(stage: Stage) -> dg.AssetChecksDefinition:
+    """The stage's gate as an asset check."""
+
+    @dg.asset_check(
+        asset=stage.name,
+        name=stage.check,
+        blocking=True,
+        partitions_def=DATA if stage.family == "data" else CUTOFFS,
+        description=DESCRIPTIONS[stage.check],
+    )
+    def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+        return judge_asset(stage, platform.context(context.run.run_id, context.log.info), context.partition_key)
+
+    return check
+
+
+@dg.asset_check(asset=ingestion.CATALOGUE, name=ingestion.CATALOGUE_CHECK, blocking=True, partitions_def=TOURNAMENTS)
+def validate_catalog(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    """Seasons are known and stand once."""
+    work = platform.context(context.run.run_id, context.log.info)
+    return check_result(
+        work, ingestion.CATALOGUE, context.partition_key, ingestion.validate_catalogue(work, context.partition_key)
+    )
+
+
+@dg.asset_check(asset=ingestion.MATCHES, name=ingestion.MATCHES_CHECK, blocking=True, partitions_def=DATA)
+def validate_calendar(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    """Every status is known, every match has two teams and a score where it has a result, and none was lost."""
+    work = platform.context(context.run.run_id, context.log.info)
+    return check_result(
+        work, ingestion.MATCHES, context.partition_key, ingestion.validate_calendar(work, context.partition_key)
+    )
+
+
+@dg.asset_check(asset=ingestion.STATISTICS, name=ingestion.STATISTICS_CHECK, blocking=True, partitions_def=DATA)
+def validate_coverage(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+    """The page of every finished match was read; missing statistics are counted and shown."""
+    work = platform.context(context.run.run_id, context.log.info)
+    return check_result(
+        work, ingestion.STATISTICS, context.partition_key, ingestion.validate_coverage(work, context.partition_key)
+    )
+
+
+GATES = [gate_check(stage) for stage in (*DATA_STAGES, *CUTOFF_STAGES)]
+ALL_CHECKS = [validate_catalog, validate_calendar, validate_coverage, *GATES]

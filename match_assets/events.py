@@ -1,0 +1,94 @@
+"""Results of stages as Dagster's events and metadata: what an operator sees on an asset's page."""
+
+import dagster as dg
+import polars as pl
+from dagster._core.definitions.metadata import RawMetadataValue
+
+from match_assets.gates.verdict import Verdict
+from match_assets.stages.base import Stage, StageContext, Written, judge_candidate, materialise
+
+PREVIEW_ROWS = 10
+PREVIEW_COLUMNS = 14
+Metadata = dict[str, RawMetadataValue]
+
+
+def _column_schema(frame: pl.DataFrame) -> dg.TableSchema:
+    return dg.TableSchema(columns=[dg.TableColumn(name, str(dtype)) for name, dtype in frame.schema.items()])
+
+
+def markdown_table(frame: pl.DataFrame) -> str:
+    """The newest rows of a frame as a markdown table, wide frames cut."""
+    shown = frame[:, :PREVIEW_COLUMNS].tail(PREVIEW_ROWS)
+    header = "| " + " | ".join(shown.columns) + " |\n|" + "---|" * shown.width
+    return "\n".join([header, *("| " + " | ".join(_cell(value) for value in row) + " |" for row in shown.rows())])
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value if value is not None else "").replace("|", "\\|")
+
+
+def materialisation_metadata(written: Written) -> Metadata:
+    """Rows, bytes, digest, schema, preview and the stage's own facts."""
+    pointer, frame = written.pointer, written.product.frame
+    return {
+        "dagster/row_count": pointer.rows,
+        "dagster/column_schema": dg.MetadataValue.table_schema(_column_schema(frame)),
+        "sha256": pointer.sha256,
+        "bytes": pointer.size_bytes,
+        "code version": pointer.code_version,
+        "inputs": dg.MetadataValue.json(dict(pointer.inputs)),
+        "preview": dg.MetadataValue.md(markdown_table(frame)),
+        **written.product.facts,
+    }
+
+
+def materialise_asset(stage: Stage, context: StageContext, partition: str) -> dg.MaterializeResult[None]:
+    """Runs a stage and reports its candidate; the data version is the SHA-256 of the bytes."""
+    written = materialise(stage, context, partition)
+    return dg.MaterializeResult(
+        metadata=materialisation_metadata(written),
+        data_version=dg.DataVersion(written.pointer.sha256),
+    )
+
+
+def verdict_metadata(verdict: Verdict, report_url: str | None = None) -> Metadata:
+    """Measures as numbers (Dagster plots them), failing rows as a table, the rules in one line."""
+    metadata: Metadata = {"summary": verdict.summary(), **verdict.measures}
+    if records := verdict.table():
+        columns = [
+            dg.TableColumn(name, "int" if name == "count" else "string")
+            for name in ("rule", "severity", "count", "row")
+        ]
+        rows = [dg.TableRecord(record) for record in records]
+        metadata["failing rows"] = dg.MetadataValue.table(rows, dg.TableSchema(columns=columns))
+    if report_url:
+        metadata["report"] = dg.MetadataValue.path(report_url)
+    return metadata
+
+
+def keep_report(context: StageContext, asset: str, partition: str, verdict: Verdict) -> str | None:
+    """Stores the full HTML report of a verdict that has anything to show; returns its key in the bucket."""
+    if not verdict.failures:
+        return None
+    content = verdict.report(f"{asset} {partition}").encode()
+    return context.store.object_key(context.store.put_object(content, suffix="html"), "html")
+
+
+def severity_of(verdict: Verdict) -> dg.AssetCheckSeverity:
+    """ERROR where the gate refuses; WARN where it passes with something worth a look."""
+    return dg.AssetCheckSeverity.ERROR if not verdict.passed else dg.AssetCheckSeverity.WARN
+
+
+def check_result(context: StageContext, asset: str, partition: str, verdict: Verdict) -> dg.AssetCheckResult:
+    """A verdict as the result of an asset check, its full report kept in the store."""
+    return dg.AssetCheckResult(
+        passed=verdict.passed,
+        severity=severity_of(verdict),
+        metadata=verdict_metadata(verdict, keep_report(context, asset, partition, verdict)),
+    )
+
+
+def judge_asset(stage: Stage, context: StageContext, partition: str) -> dg.AssetCheckResult:
+    """Judges the partition's candidate and reports the verdict; a pass has moved the accepted pointer."""
+    _, verdict = judge_candidate(stage, context, partition)
+    return check_result(context, stage.name, partition, verdict)

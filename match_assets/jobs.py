@@ -1,0 +1,212 @@
+"""The jobs: one season from page to lookup, one cut-off from split to champion, and the bulk job for many seasons at once."""
+
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData as Target,
+)
+from pydantic import Field
+
+from match_assets.errors import GateRefusedError, MatchAssetsError
+from match_assets.events import keep_report, materialisation_metadata, severity_of, verdict_metadata
+from match_assets.gates.verdict import Verdict
+from match_assets.partitions import CUTOFFS, DATA, TOURNAMENTS
+from match_assets.resources.platform import Platform
+from match_assets.source import runs
+from match_assets.source.reports import SeasonReport
+from match_assets.stages import ingestion
+from match_assets.stages.base import Stage, StageContext, judge_candidate, materialise, refusal, staleness
+from match_assets.stages.chain import DATA_STAGES, known_partitions, ordered
+
+DATA_GROUPS = ("ingestion", "raw", "interim", "features", "inference")
+SOURCE_POOL = "source"
+SECONDS_BETWEEN_LINES = 5.0
+
+season_job = dg.define_asset_job(
+    "season",
+    selection=dg.AssetSelection.groups(*DATA_GROUPS) - dg.AssetSelection.assets("tournament_catalog"),
+    partitions_def=DATA,
+    description="One season of one tournament, from its pages to fixtures ready for lookup, every gate on the way.",
+)
+model_job = dg.define_asset_job(
+    "model",
+    selection=dg.AssetSelection.groups("modelling", "registry"),
+    partitions_def=CUTOFFS,
+    description="One cut-off: split, baselines, ablation, tuning, training, calibration, registration, promotion.",
+)
+
+
+class BulkConfig(dg.Config):
+    """Which seasons the bulk job carries, and whether it asks the source for them first."""
+
+    partitions: list[str] = Field(
+        default=[], description="season|tournament keys; empty means all that the source lists"
+    )
+    scrape: bool = Field(default=True, description="ask the source first; false works on what the warehouse holds")
+
+
+@dg.op(out=dg.Out(dg.Nothing, is_required=False), pool=SOURCE_POOL)
+def carry_seasons(context: dg.OpExecutionContext, config: BulkConfig, platform: Platform) -> Iterator[object]:
+    """Carries many seasons through all data stages in one process; each fails alone, and what is current is left alone."""
+    work = platform.context(context.run_id, context.log.info)
+    if config.scrape:
+        runs.scrape_catalogue(work.settings, work.engine, work.params)
+    partitions = ordered(config.partitions or known_partitions(work))
+    context.instance.add_dynamic_partitions(str(TOURNAMENTS.name), sorted({key.split("|")[1] for key in partitions}))
+    failed: dict[str, str] = {}
+    if config.scrape:
+        for report in _scrape(work, partitions):
+            yield from _guarded(context, report.partition_key, failed, _report_visit(context, work, report))
+    for number, partition in enumerate(partitions, start=1):
+        if partition not in failed:
+            context.log.info(f"{partition}: {number} of {len(partitions)}")
+            yield from _guarded(context, partition, failed, _carry(context, work, partition))
+    if failed:
+        listed = "\n".join(f"{partition}: {reason}" for partition, reason in failed.items())
+        raise dg.Failure(
+            description=f"{len(failed)} of {len(partitions)} seasons stopped, the others are done:\n{listed}",
+            metadata={"failed": dg.MetadataValue.json(failed)},
+            allow_retries=False,
+        )
+    yield dg.Output(None)
+
+
+def _scrape(work: StageContext, partitions: list[str]) -> list[SeasonReport]:
+    """All seasons in one browser, with a line of progress every few seconds."""
+    last_line = [0.0]
+
+    def progress(done: int, total: int) -> None:
+        # an edge: the pace of log lines, nothing of the result
+        now = time.monotonic()
+        if done == total or now - last_line[0] > SECONDS_BETWEEN_LINES:
+            last_line[0] = now
+            work.log(f"match pages: {done} of {total} of this season")
+
+    def announce(report: SeasonReport, number: int, total: int) -> None:
+        work.log(f"{report.partition_key}: scraped, {number} of {total} seasons")
+
+    return runs.scrape_seasons(
+        work.settings, work.engine, work.params, partitions, announce=announce, progress=progress
+    )
+
+
+def _guarded(
+    context: dg.OpExecutionContext, partition: str, failed: dict[str, str], events: Iterator[object]
+) -> Iterator[object]:
+    """The events of one partition; an error of ours stops that partition alone and is listed."""
+    try:
+        yield from events
+    except MatchAssetsError as error:
+        failed[partition] = f"{type(error).__name__}: {error}"
+        context.log.error(f"{partition}: {error}")  # noqa: TRY400 - our message says it all
+
+
+def _report_visit(context: dg.OpExecutionContext, work: StageContext, report: SeasonReport) -> Iterator[object]:
+    if report.error is not None:
+        raise report.error
+    partition = report.partition_key
+    if report.matches is not None:
+        scraped = ingestion.scraped_matches(work, partition, report.matches)
+        verdict = ingestion.validate_calendar(work, partition)
+        yield from _visit(context, work, (ingestion.MATCHES, ingestion.MATCHES_CHECK), partition, scraped, verdict)
+    if report.statistics is not None:
+        scraped = ingestion.scraped_statistics(work, partition, report.statistics)
+        verdict = ingestion.validate_coverage(work, partition)
+        yield from _visit(
+            context, work, (ingestion.STATISTICS, ingestion.STATISTICS_CHECK), partition, scraped, verdict
+        )
+
+
+def _visit(
+    context: dg.OpExecutionContext,
+    work: StageContext,
+    names: tuple[str, str],
+    partition: str,
+    scraped: ingestion.Scraped,
+    verdict: Verdict,
+) -> Iterator[object]:
+    asset, check = names
+    if scraped.changed or not _ever_materialised(context, asset, partition):
+        yield dg.AssetMaterialization(
+            asset, partition=partition, metadata=dict(scraped.facts), tags=_version_tags(scraped.revision)
+        )
+        yield _evaluation(context, work, asset, check, partition, verdict)
+    _require(verdict, asset, partition)
+
+
+def _ever_materialised(context: dg.OpExecutionContext, asset: str, partition: str) -> bool:
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition])
+    return bool(context.instance.fetch_materializations(wanted, limit=1).records)
+
+
+def _carry(context: dg.OpExecutionContext, work: StageContext, partition: str) -> Iterator[object]:
+    for stage in DATA_STAGES:
+        if staleness(stage, work, partition):
+            yield from _run_stage(context, work, stage, partition)
+        elif rules := refusal(stage, work, partition):
+            raise GateRefusedError(
+                f"{stage.name} {partition} is still refused ({', '.join(rules)}); mend the source or the rule, "
+                f"then run the check {stage.check} again",
+                asset=stage.name,
+                partition=partition,
+            )
+
+
+def _run_stage(context: dg.OpExecutionContext, work: StageContext, stage: Stage, partition: str) -> Iterator[object]:
+    written = materialise(stage, work, partition)
+    yield dg.AssetMaterialization(
+        stage.name,
+        partition=partition,
+        metadata=materialisation_metadata(written),
+        tags=_version_tags(written.pointer.sha256),
+    )
+    _, verdict = judge_candidate(stage, work, partition)
+    yield _evaluation(context, work, stage.name, stage.check, partition, verdict)
+    _require(verdict, stage.name, partition)
+
+
+def _version_tags(version: str) -> dict[str, str]:
+    return {"dagster/data_version": version, "dagster/data_version_is_user_provided": "true"}
+
+
+def _evaluation(
+    context: dg.OpExecutionContext, work: StageContext, asset: str, check: str, partition: str, verdict: Verdict
+) -> dg.AssetCheckEvaluation:
+    """The verdict on the materialisation just stored; without that target Dagster never counts it as current."""
+    newest = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition]), limit=1
+    ).records[0]
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset),
+        check_name=check,
+        passed=verdict.passed,
+        severity=severity_of(verdict),
+        partition=partition,
+        blocking=True,
+        metadata=verdict_metadata(verdict, keep_report(work, asset, partition, verdict)),
+        target_materialization_data=Target(
+            storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp
+        ),
+    )
+
+
+def _require(verdict: Verdict, asset: str, partition: str) -> None:
+    if not verdict.passed:
+        raise GateRefusedError(
+            f"{asset} {partition} was refused ({verdict.summary()}); the last accepted version stays, "
+            "see the check's rows in the webserver",
+            asset=asset,
+            partition=partition,
+            rules=verdict.refused_by,
+        )
+
+
+@dg.job(
+    name="bulk",
+    description="Many seasons in one process: first fill and large backfills, with a verdict per season and stage.",
+)
+def bulk_job() -> None:
+    """First fill and large backfills."""
+    carry_seasons()

@@ -1,0 +1,37 @@
+"""The MLflow run that a Dagster run holds open: dagster-mlflow's resource, closed whatever happens.
+
+``dagster_mlflow.mlflow_tracking`` opens the run, tags it with the Dagster run and finds it again in another process. It takes
+MLflow's own closing at exit away and expects a hook on the last step of a job; a run started from an asset's page has no such
+job, so the run is closed here when the resource is torn down.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster_mlflow import mlflow_tracking
+from dagster_mlflow.resources import MlFlow
+
+from match_assets.config import load_settings
+from match_assets.resources.tracking import EXPERIMENT, ensure_experiment
+
+
+@dg.resource(config_schema=mlflow_tracking.config_schema)
+def experiment_run(context: dg.InitResourceContext) -> Iterator[MlFlow]:
+    """An open MLflow run with the whole of MLflow's interface; the failure hook of the assets marks it failed."""
+    run = MlFlow(context)  # type: ignore[no-untyped-call]
+    try:
+        yield run
+    finally:
+        run.end_run()  # type: ignore[attr-defined]  # the class takes MLflow's functions on at run time
+
+
+def configured_experiment() -> dg.ResourceDefinition:
+    """``experiment_run`` for the configured MLflow; addresses are read when a run starts, not when the graph loads."""
+
+    @dg.configured(experiment_run, config_schema={})
+    def at_configured_address(_config: object) -> dict[str, str]:
+        settings = load_settings()
+        ensure_experiment(settings)
+        return {"experiment_name": EXPERIMENT, "mlflow_tracking_uri": settings.mlflow_url}
+
+    return at_configured_address
