@@ -232,7 +232,9 @@ def load_params(path: Path | None = None) -> Params:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}; set {SHIPPED_PARAMS_VARIABLE} to a readable file") from error
+        raise ConfigurationError(
+            f"{path}: {error.strerror}; set {SHIPPED_PARAMS_VARIABLE} to a readable file"
+        ) from error
     return parse_params(text, source=path.name)
 
 
@@ -289,7 +291,9 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
         return Settings.model_validate(known)
     except ValidationError as error:
         faults = [
-            f"{VARIABLE_PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors() if fault["loc"]
+            f"{VARIABLE_PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}"
+            for fault in error.errors()
+            if fault["loc"]
         ]
         remedy = "start the embedded servers with `make up` (they write .env), or set the variables yourself"
         raise ConfigurationError("; ".join(faults) + f". Remedy: {remedy}", faults=faults) from error

@@ -39,7 +39,9 @@ def parse_cutoff(text: str) -> dt.date:
     try:
         day = dt.date.fromisoformat(text)
     except ValueError as error:
-        raise ConfigurationError(f"{text!r} is no cut-off; write the first of a month, for instance 2025-02-01") from error
+        raise ConfigurationError(
+            f"{text!r} is no cut-off; write the first of a month, for instance 2025-02-01"
+        ) from error
     if day.day != 1:
         raise ConfigurationError(f"{text}: a cut-off is the first of a month")
     return day

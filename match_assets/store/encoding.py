@@ -23,8 +23,8 @@ def canonical(frame: pl.DataFrame, sort_by: Sequence[str]) -> pl.DataFrame:
     if sort_by and frame.select(sort_by).is_duplicated().any():
         doubled = frame.filter(frame.select(sort_by).is_duplicated()).select(sort_by).head(3).rows()
         raise SchemaMismatchError(f"rows are not unique by {list(sort_by)}, for instance {doubled}", doubled=doubled)
-    # adding 0.0 turns -0.0 into 0.0 and leaves every other value alone
-    tidy = frame.with_columns((cs.float() + 0.0).fill_nan(None))
+    # minus zero equals zero; adding 0.0 would do, but polars' optimiser takes such an addition away
+    tidy = frame.with_columns(pl.when(cs.float() == 0.0).then(0.0).otherwise(cs.float().fill_nan(None)).name.keep())
     return (tidy.sort(sort_by, nulls_last=True) if sort_by else tidy).rechunk()
 
 

@@ -49,7 +49,9 @@ class Bucket:
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code in {"PreconditionFailed", "412", "ConditionalRequestConflict"}:
-                raise PointerConflictError(f"{key}: changed by another writer meanwhile; read it again", key=key) from error
+                raise PointerConflictError(
+                    f"{key}: changed by another writer meanwhile; read it again", key=key
+                ) from error
             if code in {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}:
                 raise ConfigurationError(
                     f"the object store refuses our key for bucket {self.name} ({code}); "
@@ -60,7 +62,9 @@ class Bucket:
                 raise ConfigurationError(
                     f"bucket {self.name} does not exist; create it or set MATCH_ASSETS_S3_BUCKET", bucket=self.name
                 ) from error
-            raise DependencyUnavailableError(f"the object store answered {code} for {key}; try again", key=key) from error
+            raise DependencyUnavailableError(
+                f"the object store answered {code} for {key}; try again", key=key
+            ) from error
         except BotoCoreError as error:
             endpoint = self._client.meta.endpoint_url
             raise DependencyUnavailableError(

@@ -1,0 +1,212 @@
+"""What answers are made from: one immutable snapshot of champion and features, swapped whole."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from match_assets.config import FeatureParams
+from match_assets.errors import ModelError
+from match_assets.features.registry import feature_version, match_feature_names
+from match_assets.features.state import TeamState
+from match_assets.keys import DataKey
+from serving.feature_sets import FIXTURES, RESULTS, STATE, FeatureSets
+from serving.schemas import Prediction, Probabilities, Team
+
+
+class Predictor(Protocol):
+    """A fitted model, as far as the service uses it (``match_assets.modelling.model.OutcomeModel`` is one)."""
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Columns that it reads."""
+
+    @property
+    def feature_version(self) -> str:
+        """Definition of those columns that it was trained on."""
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """Facts about the fit."""
+
+    def predict(self, matches: pl.DataFrame) -> NDArray[np.float64]:
+        """Probabilities (n, 3) of home, draw, away."""
+
+
+@dataclass(frozen=True, eq=False)
+class Champion:
+    """The model version that bears the alias, loaded."""
+
+    version: str
+    model: Predictor
+    tags: Mapping[str, str]
+
+    @property
+    def cutoff(self) -> str | None:
+        """Cut-off that it was trained for."""
+        return self.tags.get("cutoff")
+
+
+@dataclass(frozen=True, eq=False)
+class TournamentView:
+    """The teams of a tournament after its newest match."""
+
+    tournament: str
+    season: str
+    state: TeamState
+    state_sha256: str
+    team_names: Mapping[int, str]
+    ids_by_name: Mapping[str, tuple[int, ...]]
+
+    @property
+    def known_until_utc(self) -> dt.datetime | None:
+        """Kick-off of the newest match that the state knows."""
+        return self.state.known_until_utc
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Champion, teams and predicted fixtures of one moment; nothing in it ever changes.
+
+    Attributes:
+        fixtures: predictions of all known fixtures by kick-off, then match id.
+        by_match: the same by match id.
+        encoded: each of them as JSON, so that a look-up costs no encoding.
+        played: ids of finished matches, to tell a match that is over from one that is unknown.
+    """
+
+    champion: Champion
+    feature_version: str
+    sets: FeatureSets
+    tournaments: Mapping[str, TournamentView]
+    fixtures: tuple[Prediction, ...]
+    by_match: Mapping[int, Prediction]
+    encoded: Mapping[int, bytes]
+    played: frozenset[int]
+
+
+def folded(name: str) -> str:
+    """A team's name as it is compared: case and spacing do not count."""
+    return " ".join(name.split()).casefold()
+
+
+def build_snapshot(champion: Champion, sets: FeatureSets, params: FeatureParams) -> Snapshot:
+    """Predicts every known fixture and lays everything out for look-up.
+
+    Raises:
+        ModelError: the champion was trained on other feature definitions than this process computes, or gives something
+            other than probabilities.
+        SchemaMismatchError: a frame lacks what the model or the state needs.
+    """
+    version = feature_version(params)
+    if champion.model.feature_version != version:
+        raise ModelError(
+            f"champion {champion.version} was trained on feature version {champion.model.feature_version}, this "
+            f"service computes {version}; train on the present definitions, or start the service with the parameters it had",
+            version=champion.version,
+        )
+    absent = set(champion.model.feature_names) - set(match_feature_names(params))
+    if absent:
+        raise ModelError(
+            f"champion {champion.version} reads unknown features {sorted(absent)[:3]}; promote another version",
+            absent=sorted(absent),
+        )
+    fixtures: list[Prediction] = []
+    for partition in sets.partitions(FIXTURES):
+        frame = sets.frame(FIXTURES, partition)
+        if frame is not None and frame.height:
+            fixtures += predict_rows(champion, version, frame, sets.held[FIXTURES, partition].sha256)
+    fixtures.sort(key=lambda each: (each.kick_off_utc, each.match_id or 0))
+    by_match = {each.match_id: each for each in fixtures if each.match_id is not None}
+    return Snapshot(
+        champion=champion,
+        feature_version=version,
+        sets=sets,
+        tournaments=_views(sets, params),
+        fixtures=tuple(fixtures),
+        by_match=by_match,
+        encoded={match_id: msgspec.json.encode(each) for match_id, each in by_match.items()},
+        played=_played(sets),
+    )
+
+
+def predict_rows(champion: Champion, version: str, rows: pl.DataFrame, features_sha256: str) -> list[Prediction]:
+    """Predictions of match feature rows that also hold ``home_team`` and ``away_team``, in row order.
+
+    A ``match_id`` below 1 stands for a pair that is no known fixture.
+
+    Raises:
+        ModelError: the model gives anything but finite probabilities that sum to 1.
+    """
+    chances = checked_probabilities(champion, rows)
+    facts = rows.select(
+        "match_id", "tournament", "season", "kick_off_utc", "home_team_id", "home_team", "away_team_id", "away_team"
+    )
+    return [
+        Prediction(
+            match_id=match_id if match_id > 0 else None,
+            tournament=tournament,
+            season=season,
+            kick_off_utc=kick_off,
+            home_team=Team(id=home_id, name=home),
+            away_team=Team(id=away_id, name=away),
+            probabilities=Probabilities(home=chance[0], draw=chance[1], away=chance[2]),
+            model_version=champion.version,
+            feature_version=version,
+            features_sha256=features_sha256,
+        )
+        for (match_id, tournament, season, kick_off, home_id, home, away_id, away), chance in zip(
+            facts.iter_rows(), chances.tolist(), strict=True
+        )
+    ]
+
+
+def checked_probabilities(champion: Champion, rows: pl.DataFrame) -> NDArray[np.float64]:
+    """Probabilities (n, 3) of home, draw, away.
+
+    Raises:
+        ModelError: the model gives anything but finite probabilities that sum to 1.
+    """
+    chances = np.asarray(champion.model.predict(rows), dtype=np.float64)
+    is_sound = (
+        chances.shape == (rows.height, 3)
+        and bool(((chances > 0) & (chances < 1)).all())  # false for NaN as well
+        and bool(np.allclose(chances.sum(axis=1), 1.0, rtol=0, atol=1e-6))
+    )
+    if not is_sound:
+        raise ModelError(
+            f"champion {champion.version} gives no probabilities for {rows.height} rows; promote another version",
+            version=champion.version,
+        )
+    return chances
+
+
+def _views(sets: FeatureSets, params: FeatureParams) -> dict[str, TournamentView]:
+    newest = {}
+    for partition in sets.partitions(STATE):  # sorted: the newest season of a tournament comes last and stays
+        frame = sets.frame(STATE, partition)
+        if frame is not None and frame.height:
+            newest[DataKey.parse(partition).tournament] = (partition, frame)
+    return {
+        tournament: _view(tournament, partition, frame, sets.held[STATE, partition].sha256, params)
+        for tournament, (partition, frame) in newest.items()
+    }
+
+
+def _view(tournament: str, partition: str, frame: pl.DataFrame, digest: str, params: FeatureParams) -> TournamentView:
+    state = TeamState.from_frame(frame, params)
+    team_names = dict(zip(state.team_ids.tolist(), state.team_names, strict=True))
+    ids_by_name: dict[str, tuple[int, ...]] = {}
+    for team_id, name in team_names.items():
+        ids_by_name[folded(name)] = (*ids_by_name.get(folded(name), ()), team_id)
+    return TournamentView(tournament, DataKey.parse(partition).season, state, digest, team_names, ids_by_name)
+
+
+def _played(sets: FeatureSets) -> frozenset[int]:
+    frames = [sets.frame(RESULTS, partition) for partition in sets.partitions(RESULTS)]
+    return frozenset(match_id for frame in frames if frame is not None for match_id in frame["match_id"].to_list())
