@@ -1,0 +1,1 @@
+"""The PostgreSQL warehouse of what the source said: schema, migrations, replay-safe writing, snapshot reading."""

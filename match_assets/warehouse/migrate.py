@@ -1,0 +1,85 @@
+"""Bringing a database to the schema that this version of the code knows, all or nothing."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from match_assets.errors import ConfigurationError
+from match_assets.warehouse import database
+
+VERSION_TABLE = "warehouse_version"
+_LOCK_KEY = 6_242_001  # any constant of our own: it only has to be the same in every process
+
+
+def migrate(url: str) -> str:
+    """Bring the database at ``url`` to the newest revision and return that revision.
+
+    Safe to call from several processes at once: one migrates, the others wait for it and find nothing to do. The whole
+    migration is one transaction, so that a killed one leaves nothing.
+
+    Raises:
+        ConfigurationError: the database was made by a newer version of the code, or the URL is not PostgreSQL's.
+        DependencyUnavailableError: the server is away.
+    """
+    engine = database.engine(database.require_postgres(url))
+    try:
+        return database.in_transaction(engine, _upgrade)
+    finally:
+        engine.dispose()
+
+
+def require_current(engine: Engine) -> None:
+    """Refuse to work on a database of another revision.
+
+    Raises:
+        ConfigurationError: older or newer than the code; the message says what to run.
+    """
+    with database.unavailable_is_named(engine), engine.connect() as connection:
+        found = _revision(connection)
+    _refuse_unknown(found)
+    if found != _head():
+        raise ConfigurationError(
+            f"the warehouse is at revision {found or 'none'}, the code needs {_head()}: run `match-assets migrate`",
+            found=found,
+            expected=_head(),
+        )
+
+
+def _upgrade(connection: Connection) -> str:
+    connection.execute(text("SELECT set_config('lock_timeout', '300s', true)"))  # as long as another migration may take
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+    _refuse_unknown(_revision(connection))
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    return _head()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
+def _refuse_unknown(revision: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise ConfigurationError(
+            f"the warehouse is at revision {revision}, which this version does not know: update match-assets",
+            found=revision,
+        )
+
+
+def _head() -> str:
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise ConfigurationError("no migrations are installed: reinstall match-assets")
+    return head
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    return config

@@ -1,0 +1,116 @@
+"""A scripted site with one small season, and the warehouse it is read into."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from match_assets.config import Params, Settings, TournamentParams, load_params
+from match_assets.source.client import Patience
+from match_assets.warehouse.database import engine as open_engine
+from match_assets.warehouse.migrate import migrate
+from tests import pages
+from tests.integration.ingestion.scripted_site import Answer, ScriptedSite
+
+KEY = "TST-League"
+JSON = "application/json; charset=utf-8"
+# no test waits for seconds: what is checked is order and count, not patience
+QUICK = Patience(base_seconds=0.01, cap_seconds=0.05, deadline_seconds=3.0, retry_after_cap_seconds=5.0)
+
+
+class League:
+    """A season of the scripted site: rows by month, kept in step with season page, feeds and match pages."""
+
+    def __init__(self, site: ScriptedSite) -> None:
+        self.site = site
+        self.created_at = "2025-02-10T12:00:00Z"
+        self.rows: dict[int, dict[str, Any]] = {}
+        for row in (
+            pages.feed_row(5001, "2025-01-11T15:00:00", 11, 12, (2, 1)),
+            pages.feed_row(5002, "2025-01-12T15:00:00", 13, 14, (0, 0)),
+            pages.feed_row(5003, "2025-02-01T15:00:00", 12, 13, (1, 3)),
+            pages.feed_row(5004, "2025-02-08T17:30:00", 14, 11, (1, 1)),
+            pages.feed_row(5005, "2025-02-15T15:00:00", 11, 13),
+            pages.feed_row(5006, "2025-03-01T15:00:00", 12, 14),
+        ):
+            self.rows[row["id"]] = row
+        self.publish()
+
+    def change(self, match_id: int, **changes: Any) -> None:
+        """Let the calendar say something else about a match."""
+        self.rows[match_id] |= changes
+        self.publish()
+
+    def publish(self) -> None:
+        """Put the rows as they are onto the site."""
+        days = sorted({dt.date.fromisoformat(row["startTime"][:10]) for row in self.rows.values()})
+        season = Answer(pages.season_page(days))
+        base = f"/regions/{pages.REGION}/tournaments/{pages.TOURNAMENT}"
+        served = {"/": Answer(pages.home_page()), f"{base}/testland-league": season}
+        served[f"/Regions/{pages.REGION}/Tournaments/{pages.TOURNAMENT}/Seasons/{pages.SEASON}/testland-league"] = (
+            season
+        )
+        for month in sorted({f"{day:%Y%m}" for day in days} | {"202501", "202502", "202503"}):
+            rows = [row for row in self.rows.values() if row["startTime"][:7].replace("-", "") == month]
+            served[feed_path(month)] = Answer(pages.feed(rows, created_at=self.created_at), content_type=JSON)
+        for row in self.rows.values():
+            if row["status"] == 6:
+                score = (row["homeScore"], row["awayScore"])
+                page = pages.match_page(row["id"], row["homeTeamId"], row["awayTeamId"], score)
+                served[match_path(row["id"])] = Answer(page)
+        self.site.pages |= served
+
+
+def feed_path(month: str) -> str:
+    """Where the calendar of a month lies."""
+    return f"/tournaments/{pages.STAGE}/data/?d={month}"
+
+
+def match_path(match_id: int) -> str:
+    """Where a match page lies."""
+    return f"/Matches/{match_id}/Live"
+
+
+@pytest.fixture
+def site() -> Iterator[ScriptedSite]:
+    """The scripted site."""
+    served = ScriptedSite()
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def league(site: ScriptedSite) -> League:
+    """Six matches, four of them played, on the site."""
+    return League(site)
+
+
+@pytest.fixture
+def warehouse(postgres_url: str) -> Iterator[Engine]:
+    """A migrated warehouse of this test's own."""
+    migrate(postgres_url)
+    engine = open_engine(postgres_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def source_settings(site: ScriptedSite, postgres_url: str) -> Settings:
+    """Settings that lead to the scripted site at an unlimited pace."""
+    return Settings(
+        postgres_url=postgres_url,
+        s3_bucket="unused",
+        redis_url="redis://unused",
+        mlflow_url=postgres_url,
+        source_url=site.url,
+        requests_per_minute=600_000,
+    )
+
+
+@pytest.fixture
+def params() -> Params:
+    """The shipped parameters with the scripted site's one tournament."""
+    tournament = TournamentParams(region_id=pages.REGION, tournament_id=pages.TOURNAMENT)
+    return load_params().model_copy(update={"tournaments": {KEY: tournament}})

@@ -1,0 +1,92 @@
+"""The cheap look for news: what it sees, what it asks, and that it stores nothing."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from match_assets.config import Params, Settings
+from match_assets.source import runs
+from match_assets.source.parsers import parse_home_page, parse_season_list
+from match_assets.source.reports import News
+from match_assets.warehouse import reading
+from match_assets.warehouse.schema import observations
+from match_assets.warehouse.writing import write_tournament
+from tests import pages
+from tests.integration.ingestion.conftest import KEY, QUICK, League, feed_path, match_path
+from tests.integration.ingestion.scripted_site import Answer, ScriptedSite
+
+PARTITION = f"2024|{KEY}"
+
+
+class Watcher:
+    """A scraped season and the look for news about it."""
+
+    def __init__(self, settings: Settings, engine: Engine, params: Params) -> None:
+        self.settings, self.engine, self.params = settings, engine, params
+
+    def scrape(self) -> None:
+        runs.scrape_season(self.settings, self.engine, self.params, KEY, "2024", patience=QUICK)
+
+    def look(self) -> list[News]:
+        return runs.find_news(self.settings, self.engine, self.params, patience=QUICK)
+
+
+@pytest.fixture
+def watcher(source_settings: Settings, warehouse: Engine, params: Params, league: League) -> Watcher:
+    link = parse_home_page(pages.home_page(), "/")[0]
+    seasons = parse_season_list(pages.season_page([]), "/")
+    write_tournament(warehouse, KEY, link, seasons, dt.datetime(2025, 2, 10, tzinfo=dt.UTC))
+    watching = Watcher(source_settings, warehouse, params)
+    assert league.rows
+    assert [item.reason for item in watching.look()] == ["1 season never scraped"]
+    watching.scrape()
+    return watching
+
+
+def test_no_news_is_an_empty_list(watcher: Watcher, site: ScriptedSite) -> None:
+    site.log.clear()
+    assert watcher.look() == []
+    assert site.paths == [feed_path("202501"), feed_path("202502"), feed_path("202503")]
+
+
+def test_result_correction_and_move_are_news_and_nothing_is_stored(watcher: Watcher, league: League) -> None:
+    league.created_at = "2025-02-16T12:00:00Z"
+    league.change(5005, status=6, elapsed="FT", homeScore=1, awayScore=0)
+    league.change(5001, awayScore=2)
+    league.change(5006, startTime="2025-03-02T15:00:00", startTimeUtc="2025-03-02T15:00:00Z")
+    revision = reading.season_revision(watcher.engine)
+    (news,) = watcher.look()
+    assert news.partition_key == PARTITION
+    assert news.matches == {"kick-off moved": 1, "result": 1, "score corrected": 1}
+    assert reading.season_revision(watcher.engine) == revision
+    with watcher.engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(observations)) == 10
+    watcher.scrape()
+    assert watcher.look() == []
+
+
+def test_vanished_match_is_news_until_it_is_marked(watcher: Watcher, league: League) -> None:
+    del league.rows[5006]
+    league.publish()
+    assert watcher.look()[0].matches == {"match gone from its month": 1}
+    watcher.scrape()
+    assert watcher.look() == []
+
+
+def test_match_page_to_be_asked_again_is_news_once_its_time_has_come(
+    watcher: Watcher, league: League, site: ScriptedSite
+) -> None:
+    league.change(5001, homeScore=3)
+    site.pages[match_path(5001)] = Answer(pages.match_page(5001, 11, 12, (3, 1), centre="null"))
+    watcher.scrape()
+    assert watcher.look() == [], "its statistics from before stand"
+
+
+def test_months_out_of_reach_are_not_asked(watcher: Watcher, league: League, site: ScriptedSite) -> None:
+    league.rows[5007] = pages.feed_row(5007, "2025-05-03T15:00:00", 13, 11)
+    league.publish()
+    watcher.scrape()
+    site.log.clear()
+    watcher.look()
+    assert feed_path("202505") not in site.paths
