@@ -42,6 +42,11 @@ def materialisation_metadata(written: Written) -> Metadata:
     }
 
 
+def plain_key(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> str:
+    """The partition key as a plain string: Dagster's own is a subclass that other libraries refuse to encode."""
+    return "".join(context.partition_key)
+
+
 def materialise_asset(stage: Stage, context: StageContext, partition: str) -> dg.MaterializeResult[None]:
     """Runs a stage and reports its candidate; the data version is the SHA-256 of the bytes."""
     written = materialise(stage, context, partition)

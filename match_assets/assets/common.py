@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from dagster_mlflow import end_mlflow_on_run_finished
 
-from match_assets.events import materialise_asset
+from match_assets.events import materialise_asset, plain_key
 from match_assets.partitions import CUTOFFS, DATA
 from match_assets.resources.platform import Platform
 from match_assets.stages.base import Stage
@@ -50,7 +50,7 @@ def cutoff_asset(
 
 def run(stage: Stage, context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Runs the stage for the asset's own partition."""
-    return materialise_asset(stage, platform.context(context.run_id, context.log.info), context.partition_key)
+    return materialise_asset(stage, platform.context(context.run.run_id, context.log.info), plain_key(context))
 
 
 def run_for_cutoff(stage: Stage, context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from match_assets.assets.common import OWNERS, data_asset
+from match_assets.events import plain_key
 from match_assets.partitions import OF_TOURNAMENT, TOURNAMENTS
 from match_assets.resources.platform import Platform
 from match_assets.source import runs
@@ -24,7 +25,7 @@ SOURCE_POOL = "source"
 def tournament_catalog(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Which seasons the source lists for a tournament. New seasons appear here; no code changes for them."""
     report = runs.scrape_catalogue(platform.settings, platform.engine, platform.params)
-    facts = catalogue_facts(report, context.partition_key)
+    facts = catalogue_facts(report, plain_key(context))
     return dg.MaterializeResult(metadata=facts, data_version=dg.DataVersion(str(facts["keys"] or "none")))
 
 
@@ -37,16 +38,18 @@ def tournament_catalog(context: dg.AssetExecutionContext, platform: Platform) ->
 )
 def scraped_matches(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """The season's calendar in PostgreSQL: replay-safe upserts, the newest observation wins, every change is kept."""
-    season, tournament = context.partition_key.split("|")
+    partition = plain_key(context)
+    season, tournament = partition.split("|")
     report = runs.scrape_matches(platform.settings, platform.engine, platform.params, tournament, season)
-    scraped = matches_facts(platform.context(context.run_id, context.log.info), context.partition_key, report)
+    scraped = matches_facts(platform.context(context.run.run_id, context.log.info), partition, report)
     return dg.MaterializeResult(metadata=scraped.facts, data_version=dg.DataVersion(scraped.revision))
 
 
 @data_asset("1-ingestion", "ingestion", ["scraped_matches"], {"playwright", "postgres"}, pool=SOURCE_POOL)
 def scraped_match_stats(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Statistics from the pages of finished matches that lack them or whose score was corrected; resumable at any page."""
-    season, tournament = context.partition_key.split("|")
+    partition = plain_key(context)
+    season, tournament = partition.split("|")
     report = runs.scrape_match_stats(platform.settings, platform.engine, platform.params, tournament, season)
-    scraped = scraped_statistics(platform.context(context.run_id, context.log.info), context.partition_key, report)
+    scraped = scraped_statistics(platform.context(context.run.run_id, context.log.info), partition, report)
     return dg.MaterializeResult(metadata=scraped.facts, data_version=dg.DataVersion(scraped.revision))

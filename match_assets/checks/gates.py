@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from match_assets.events import check_result, judge_asset
+from match_assets.events import check_result, judge_asset, plain_key
 from match_assets.partitions import CUTOFFS, DATA, TOURNAMENTS
 from match_assets.resources.platform import Platform
 from match_assets.stages import ingestion
@@ -35,7 +35,7 @@ def gate_check(stage: Stage) -> dg.AssetChecksDefinition:
         description=DESCRIPTIONS[stage.check],
     )
     def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
-        return judge_asset(stage, platform.context(context.run.run_id, context.log.info), context.partition_key)
+        return judge_asset(stage, platform.context(context.run.run_id, context.log.info), plain_key(context))
 
     return check
 
@@ -45,7 +45,7 @@ def validate_catalog(context: dg.AssetCheckExecutionContext, platform: Platform)
     """Seasons are known and stand once."""
     work = platform.context(context.run.run_id, context.log.info)
     return check_result(
-        work, ingestion.CATALOGUE, context.partition_key, ingestion.validate_catalogue(work, context.partition_key)
+        work, ingestion.CATALOGUE, plain_key(context), ingestion.validate_catalogue(work, plain_key(context))
     )
 
 
@@ -54,7 +54,7 @@ def validate_calendar(context: dg.AssetCheckExecutionContext, platform: Platform
     """Every status is known, every match has two teams and a score where it has a result, and none was lost."""
     work = platform.context(context.run.run_id, context.log.info)
     return check_result(
-        work, ingestion.MATCHES, context.partition_key, ingestion.validate_calendar(work, context.partition_key)
+        work, ingestion.MATCHES, plain_key(context), ingestion.validate_calendar(work, plain_key(context))
     )
 
 
@@ -63,7 +63,7 @@ def validate_coverage(context: dg.AssetCheckExecutionContext, platform: Platform
     """The page of every finished match was read; missing statistics are counted and shown."""
     work = platform.context(context.run.run_id, context.log.info)
     return check_result(
-        work, ingestion.STATISTICS, context.partition_key, ingestion.validate_coverage(work, context.partition_key)
+        work, ingestion.STATISTICS, plain_key(context), ingestion.validate_coverage(work, plain_key(context))
     )
 
 

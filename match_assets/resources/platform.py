@@ -37,6 +37,16 @@ class Platform(dg.ConfigurableResource[None]):
         """The warehouse."""
         return open_engine(self.settings.postgres_url)
 
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Closes the warehouse's connections when a run or a sensor's tick ends."""
+        self.close()
+
+    def close(self) -> None:
+        """Closes what was opened; it opens again on the next use."""
+        opened = self.__dict__.pop("engine", None)
+        if opened is not None:
+            opened.dispose()
+
     def context(self, run_id: str, log: Callable[[str], None]) -> StageContext:
         """A stage's context for one run."""
         return StageContext(

@@ -31,7 +31,9 @@ def frame(*goals: int) -> pl.DataFrame:
     return pl.DataFrame({"match_id": list(range(1, len(goals) + 1)), "goals": list(goals)})
 
 
-def put(store: Store, rows: pl.DataFrame, *, partition: str = PARTITION, source: str = "s1", code: str = "c1") -> Pointer:
+def put(
+    store: Store, rows: pl.DataFrame, *, partition: str = PARTITION, source: str = "s1", code: str = "c1"
+) -> Pointer:
     return store.put_candidate(
         "finished_matches", partition, rows, sort_by=["match_id"], code_version=code, inputs={"raw": source}, run_id="r"
     )

@@ -1,0 +1,56 @@
+"""The practice site without HTTP or browser: our own client's seam, for tests of what comes after scraping."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from match_assets.source.practice.facts import World
+from match_assets.source.practice.routes import Router
+from match_assets.source.practice.timeline import ManualCorrection, Moment, after_next_match_day
+
+Record = TypeVar("Record")
+
+
+class InProcessClient:
+    """What ``source.ingestion`` needs of a client, answered out of a world at a moment of its clock."""
+
+    pages_at_once = 1
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.moment = Moment(world.start_clock_utc)
+        self.n_requests = 0
+        self._router = Router(world)
+
+    def advance(self) -> None:
+        """Plays the next match day."""
+        clock = after_next_match_day(self.world, self.moment.clock_utc)
+        assert clock is not None
+        self.moment = Moment(clock, self.moment.corrections)
+
+    def correct(self, match_id: int, goals: tuple[int, int]) -> None:
+        """Changes a result, as the source does now and then."""
+        changed = {**self.moment.corrections, match_id: ManualCorrection(goals, self.moment.clock_utc)}
+        self.moment = Moment(self.moment.clock_utc + dt.timedelta(minutes=1), changed)
+
+    async def page(self, path: str, parse: Callable[[str, str], Record]) -> Record:
+        """A page, parsed."""
+        self.n_requests += 1
+        parts = urlsplit(path)
+        month = parse_qs(parts.query).get("d", [""])[0]
+        answer = self._router.answer(parts.path, month, self.moment)
+        assert answer.status == 200, path
+        return parse(answer.body.decode(), f"http://practice{path}")
+
+    async def feed(self, path: str, parse: Callable[[str, str], Record]) -> Record:
+        """A feed, parsed."""
+        return await self.page(path, parse)
+
+    async def log_fetches(self) -> None:
+        """Nothing was fetched."""
+
+
+def as_client(client: InProcessClient) -> Any:
+    """The client under the type that ingestion names."""
+    return client
