@@ -14,6 +14,8 @@ from match_assets.errors import MatchAssetsError
 from match_assets.local.commands import stack
 from match_assets.source.practice.commands import practice_site
 
+INTERRUPTED = 130
+
 
 class Commands(click.Group):
     """The group of all commands; turns our errors into one message and their exit code."""
@@ -25,6 +27,9 @@ class Commands(click.Group):
         except MatchAssetsError as error:
             click.echo(f"Error: {error.message}", err=True)
             sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted; run the same command again to go on", err=True)
+            sys.exit(INTERRUPTED)
 
 
 @click.group(cls=Commands)

@@ -228,7 +228,7 @@ def parse_params(text: str, *, source: str = "params.yaml") -> Params:
 
 def load_params(path: Path | None = None) -> Params:
     """Parameters from ``path``, the file that ``MATCH_ASSETS_PARAMS`` names, or the shipped ``params.yaml``."""
-    path = path or Path(os.environ.get(SHIPPED_PARAMS_VARIABLE, PARAMS_FILE))
+    path = path or Path(read_environment().get(SHIPPED_PARAMS_VARIABLE, PARAMS_FILE))
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -112,11 +112,10 @@ def follow_job(
     config: dict[str, Any],
     reason: str,
 ) -> str:
-    """Runs a job in Dagster, or joins a run of it that a sensor started, and shows its progress."""
+    """Runs a job in Dagster, or joins a run of the same partition that a sensor started, and shows its progress."""
     orchestrator = Orchestrator(settings.dagster_url)
-    run_id = orchestrator.unfinished(job) or orchestrator.launch(
-        job, run_config=config, partition=partition, reason=reason
-    )
+    started = orchestrator.unfinished(job, partition) if partition else None
+    run_id = started or orchestrator.launch(job, run_config=config, partition=partition, reason=reason)
     console.print(f"  run {orchestrator.url}/runs/{run_id}", highlight=False)
     counts = {"materialised": 0, "judged": 0}
     failure: list[str] = []

@@ -4,8 +4,10 @@ import dagster as dg
 import polars as pl
 from dagster._core.definitions.metadata import RawMetadataValue
 
+from match_assets.config import Params
 from match_assets.gates.verdict import Verdict
 from match_assets.stages.base import Stage, StageContext, Written, judge_candidate, materialise
+from match_assets.stages.lineage import column_lineage
 
 PREVIEW_ROWS = 10
 PREVIEW_COLUMNS = 14
@@ -27,10 +29,22 @@ def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value if value is not None else "").replace("|", "\\|")
 
 
-def materialisation_metadata(written: Written) -> Metadata:
-    """Rows, bytes, digest, schema, preview and the stage's own facts."""
+def _column_lineage(asset: str, frame: pl.DataFrame, params: Params) -> Metadata:
+    sources = column_lineage(asset, frame.columns, params)
+    if not sources:
+        return {}
+    deps = {
+        column: [dg.TableColumnDep(asset_key=dg.AssetKey(source), column_name=name) for source, name in found]
+        for column, found in sources.items()
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
+
+
+def materialisation_metadata(written: Written, params: Params) -> Metadata:
+    """Rows, bytes, digest, schema, lineage, preview and the stage's own facts."""
     pointer, frame = written.pointer, written.product.frame
     return {
+        **_column_lineage(pointer.asset, frame, params),
         "dagster/row_count": pointer.rows,
         "dagster/column_schema": dg.MetadataValue.table_schema(_column_schema(frame)),
         "sha256": pointer.sha256,
@@ -51,7 +65,7 @@ def materialise_asset(stage: Stage, context: StageContext, partition: str) -> dg
     """Runs a stage and reports its candidate; the data version is the SHA-256 of the bytes."""
     written = materialise(stage, context, partition)
     return dg.MaterializeResult(
-        metadata=materialisation_metadata(written),
+        metadata=materialisation_metadata(written, context.params),
         data_version=dg.DataVersion(written.pointer.sha256),
     )
 

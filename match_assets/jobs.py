@@ -32,6 +32,12 @@ season_job = dg.define_asset_job(
     tags=ONE_VISITOR,
     description="One season of one tournament, from its pages to fixtures ready for lookup, every gate on the way.",
 )
+catalogue_job = dg.define_asset_job(
+    "catalogue",
+    selection=dg.AssetSelection.assets("tournament_catalog"),
+    tags=ONE_VISITOR,
+    description="Which seasons the source lists for a tournament: where a new season appears first.",
+)
 model_job = dg.define_asset_job(
     "model",
     selection=dg.AssetSelection.groups("modelling", "registry"),
@@ -160,7 +166,7 @@ def _run_stage(context: dg.OpExecutionContext, work: StageContext, stage: Stage,
     yield dg.AssetMaterialization(
         stage.name,
         partition=partition,
-        metadata=materialisation_metadata(written),
+        metadata=materialisation_metadata(written, work.params),
         tags=_version_tags(written.pointer.sha256),
     )
     _, verdict = judge_candidate(stage, work, partition)

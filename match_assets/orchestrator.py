@@ -65,10 +65,14 @@ class Orchestrator:
         data: dict[str, Any] = body["data"]
         return data
 
-    def unfinished(self, job: str) -> str | None:
-        """A run of the job that is queued or under way, or None."""
-        statuses = ["QUEUED", "NOT_STARTED", "STARTING", "STARTED"]
-        data = self._ask(UNFINISHED, {"filter": {"pipelineName": job, "statuses": statuses}})
+    def unfinished(self, job: str, partition: str) -> str | None:
+        """A run of the job for this partition that is queued or under way, or None."""
+        wanted = {
+            "pipelineName": job,
+            "statuses": ["QUEUED", "NOT_STARTED", "STARTING", "STARTED"],
+            "tags": [{"key": "dagster/partition", "value": partition}],
+        }
+        data = self._ask(UNFINISHED, {"filter": wanted})
         results = data["runsOrError"].get("results", [])
         return str(results[0]["runId"]) if results else None
 

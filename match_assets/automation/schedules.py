@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from match_assets.jobs import season_job
+from match_assets.jobs import catalogue_job, season_job
+from match_assets.partitions import TOURNAMENTS
 from match_assets.resources.platform import Platform
 from match_assets.warehouse.reading import live_partitions
 
@@ -25,4 +26,21 @@ def daily_visit(context: dg.ScheduleEvaluationContext, platform: Platform) -> It
             run_key=f"daily:{context.scheduled_execution_time:%Y-%m-%d}:{partition}",
             partition_key=partition,
             tags={"reason": "daily visit"},
+        )
+
+
+@dg.schedule(
+    job=catalogue_job,
+    cron_schedule="45 4 * * 1",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def weekly_catalogue(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run per tournament: new seasons are seen, and the next daily visit reads them."""
+    tournaments = context.instance.get_dynamic_partitions(str(TOURNAMENTS.name))
+    if not tournaments:
+        yield dg.SkipReason("no tournament is known yet; run `match-assets backfill` once")
+    for tournament in tournaments:
+        yield dg.RunRequest(
+            run_key=f"weekly:{context.scheduled_execution_time:%Y-%m-%d}:{tournament}", partition_key=tournament
         )

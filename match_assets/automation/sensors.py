@@ -1,5 +1,6 @@
 """Sensors: new match days, what is missing or late, cut-offs that the data have reached."""
 
+import time
 from typing import Any
 
 import dagster as dg
@@ -21,7 +22,28 @@ from match_assets.stages.chain import (
 )
 from match_assets.warehouse.reading import late_matches, season_revision, tournament_keys
 
+CAUSE = "cause"
+MAX_ATTEMPTS = 4
 LOOK_EVERY = params().ingestion.look_every_seconds
+
+
+def _next_attempt(context: dg.SensorEvaluationContext, job: str, cause: str) -> tuple[str | None, str]:
+    """Run key of the next attempt at a cause, or None with the reason to wait.
+
+    One cause is one run, whoever looks and however often. A run that failed is tried again after 1, 4 and 16 minutes, since
+    servers come back; after that a person is needed, or new input, which is a new cause.
+    """
+    wanted = dg.RunsFilter(job_name=job, tags={CAUSE: cause}, statuses=[dg.DagsterRunStatus.FAILURE])
+    failed = context.instance.get_run_records(wanted, limit=MAX_ATTEMPTS)
+    if len(failed) >= MAX_ATTEMPTS:
+        return None, f"failed {MAX_ATTEMPTS} times for the same cause; see run {failed[0].dagster_run.run_id}"
+    if failed:
+        wait = 60.0 * 4 ** (len(failed) - 1)
+        # an edge: the pace of retries, nothing of a result
+        since = time.time() - (failed[0].end_time or 0.0)
+        if since < wait:
+            return None, f"failed {len(failed)} times; the next try is due in {wait - since:.0f} s"
+    return f"{cause}:{len(failed)}", ""
 
 
 def _work(context: dg.SensorEvaluationContext, platform: Platform) -> StageContext:
@@ -47,15 +69,15 @@ def new_match_days(context: dg.SensorEvaluationContext, platform: Platform) -> d
     revisions = season_revision(work.engine)
     held = set(context.instance.get_dynamic_partitions(str(TOURNAMENTS.name)))
     added = sorted(set(tournament_keys(work.engine)) - held)
-    requests = [
-        dg.RunRequest(
-            # the same news over the same state is one cause and one run, whoever looks and however often
-            run_key=f"news:{item.partition_key}:{digest_of({'news': item.reason, 'at': revisions.get(item.partition_key)})}",
-            partition_key=item.partition_key,
-            tags={"reason": item.reason},
-        )
-        for item in news
-    ]
+    requests = []
+    for item in news:
+        cause = f"news:{item.partition_key}:{digest_of({'news': item.reason, 'at': revisions.get(item.partition_key)})}"
+        run_key, wait = _next_attempt(context, season_job.name, cause)
+        if run_key is None:
+            context.log.warning(f"{item.partition_key}: {wait}")
+            continue
+        tags = {"reason": item.reason, CAUSE: cause}
+        requests.append(dg.RunRequest(run_key=run_key, partition_key=item.partition_key, tags=tags))
     return dg.SensorResult(
         run_requests=requests, dynamic_partitions_requests=[TOURNAMENTS.build_add_request(added)] if added else []
     )
@@ -77,10 +99,14 @@ def missing_or_late(context: dg.SensorEvaluationContext, platform: Platform) -> 
     causes = [f"{item.stage}@{item.partition}: {item.reason}" for item in stale]
     causes += [f"match {match.match_id} is late" for match in late]
     state = {key: season_revision(work.engine).get(key) for key in partitions}
+    cause = f"backfill:{digest_of({'causes': sorted(causes), 'state': state})}"
+    run_key, wait = _next_attempt(context, bulk_job.name, cause)
+    if run_key is None:
+        return dg.SkipReason(f"{', '.join(partitions)}: {wait}")
     return dg.RunRequest(
-        run_key=f"backfill:{digest_of({'causes': sorted(causes), 'state': state})}",
+        run_key=run_key,
         run_config=bulk_config(partitions, scrape=bool(late)),
-        tags={"backfill": "late" if late else "stale", "reason": "; ".join(causes)[:500]},
+        tags={"backfill": "late" if late else "stale", "reason": "; ".join(causes)[:500], CAUSE: cause},
     )
 
 
@@ -98,11 +124,12 @@ def cutoff_reached(context: dg.SensorEvaluationContext, platform: Platform) -> d
         return dg.SkipReason(f"the model of cut-off {cutoff} is current")
     causes = {item.stage: item.reason for item in stale}
     inputs = {name: digest for item in stale[:1] for name, digest in _inputs_of(work, item.stage, cutoff).items()}
-    return dg.RunRequest(
-        run_key=f"cutoff:{cutoff}:{digest_of({'causes': causes, 'inputs': inputs})}",
-        partition_key=cutoff,
-        tags={"reason": "; ".join(f"{stage}: {reason}" for stage, reason in causes.items())[:500]},
-    )
+    cause = f"cutoff:{cutoff}:{digest_of({'causes': causes, 'inputs': inputs})}"
+    run_key, wait = _next_attempt(context, model_job.name, cause)
+    if run_key is None:
+        return dg.SkipReason(f"cut-off {cutoff}: {wait}")
+    reason = "; ".join(f"{stage}: {why}" for stage, why in causes.items())
+    return dg.RunRequest(run_key=run_key, partition_key=cutoff, tags={"reason": reason[:500], CAUSE: cause})
 
 
 def _inputs_of(work: StageContext, stage: str, cutoff: str) -> dict[str, str]:

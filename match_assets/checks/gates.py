@@ -16,11 +16,11 @@ DESCRIPTIONS = {
     "validate_features": "Every feature finite or null, a row per side, nothing after kick-off read (shown by taking it away).",
     "validate_state": "One row per team that survives storage bit for bit.",
     "validate_parity": "Each row equals, bit for bit, what the service computes for that fixture alone.",
-    "validate_split": "Folds, calibration window and hold-out do not overlap in time and keep their embargo.",
-    "validate_scores": "Every score is finite, and the model families beat or report against class frequencies.",
+    "validate_split": "Fit, calibration and hold-out rows do not overlap in time, keep their embargo and end at the cut-off.",
+    "validate_scores": "Every score is a finite number; a baseline far behind class frequencies is shown.",
     "validate_model": "Probabilities form a simplex on the hold-out and the calibration error is within its limit.",
     "validate_registration": "The registry gives back the signature and the same predictions as the model that was trained.",
-    "validate_decision": "The decision names numbers, rows and reason, and the alias stands where the decision says.",
+    "validate_decision": "The decision is there with its reason.",
 }
 
 

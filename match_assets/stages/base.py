@@ -103,6 +103,7 @@ class Stage:
         check: name of its gate's asset check.
         gate: the verdict on a frame.
         parameters: the part of ``params.yaml`` that the result depends on.
+        algorithm: version of the pure code behind the result, where that code keeps one.
         revision: raised by hand when the code's result changes; comments and refactorings leave it alone.
     """
 
@@ -114,12 +115,20 @@ class Stage:
     check: str
     gate: Callable[[StageContext, str, pl.DataFrame], Verdict]
     parameters: Callable[[Params], tuple[BaseModel, ...]] = lambda _params: ()
+    algorithm: Callable[[Params], str] = lambda _params: ""
     revision: int = 1
 
     def code_version(self, params: Params) -> str:
         """Digest of the revision and of the parameters that this stage depends on."""
         parts = {str(i): part.model_dump(mode="json", by_alias=True) for i, part in enumerate(self.parameters(params))}
-        return digest_of({"stage": self.name, "revision": self.revision, "parameters": parts})
+        return digest_of(
+            {
+                "stage": self.name,
+                "revision": self.revision,
+                "algorithm": self.algorithm(params),
+                "parameters": parts,
+            }
+        )
 
 
 def accepted_inputs(store: Store, wanted: list[tuple[str, str]]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from match_assets.features import (
     TeamState,
     assemble_match_features,
     build_team_features,
+    feature_version,
     fixture_team_features,
     match_feature_names,
     team_feature_names,
@@ -143,6 +144,7 @@ TEAM_MATCH_FEATURES = Stage(
     check="validate_features",
     gate=_validate_features,
     parameters=lambda params: (params.features,),
+    algorithm=lambda params: feature_version(params.features),
 )
 TEAM_STATE = Stage(
     name="team_state",
@@ -153,6 +155,7 @@ TEAM_STATE = Stage(
     check="validate_state",
     gate=_validate_state,
     parameters=lambda params: (params.features,),
+    algorithm=lambda params: feature_version(params.features),
 )
 MATCH_FEATURES = Stage(
     name="match_features",
@@ -163,4 +166,5 @@ MATCH_FEATURES = Stage(
     check="validate_parity",
     gate=_validate_fixtures,
     parameters=lambda params: (params.features,),
+    algorithm=lambda params: feature_version(params.features),
 )

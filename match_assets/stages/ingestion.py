@@ -78,7 +78,8 @@ def catalogue_facts(report: CatalogueReport, tournament: str) -> dict[str, Fact]
     return facts
 
 
-def _gap_rules(context: StageContext, partition: str, kinds: tuple[str, ...]) -> tuple[Rule, ...]:
+def gap_rules(context: StageContext, partition: str, kinds: tuple[str, ...]) -> tuple[Rule, ...]:
+    """A rule for each kind of known gap of a season; what no table may be built over is an error."""
     key = DataKey.parse(partition)
     gaps = [gap for gap in known_gaps(context.engine, key.tournament, key.season) if gap.kind in kinds]
     frames = {
@@ -104,7 +105,7 @@ def validate_calendar(context: StageContext, partition: str) -> Verdict:
     """The season's matches in the warehouse against the calendar: known status, known teams, none lost."""
     key = DataKey.parse(partition)
     matches, _ = season_snapshot(context.engine, key.tournament, key.season)
-    rules = _gap_rules(context, partition, ("quarantined", "missing"))
+    rules = gap_rules(context, partition, ("quarantined", "missing"))
     return judge(matches, schemas.raw_matches(key.tournament, key.season), rules=rules)
 
 
@@ -124,7 +125,7 @@ def validate_coverage(context: StageContext, partition: str) -> Verdict:
                 "match_id", "home_team", "away_team"
             ),
         ),
-        *_gap_rules(context, partition, ("statistics", "disagreement")),
+        *gap_rules(context, partition, ("statistics", "disagreement")),
     )
     finished = int((matches["status"] == 6).sum())
     coverage = stats["match_id"].n_unique() / finished if finished else 1.0

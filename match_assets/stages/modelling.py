@@ -40,6 +40,7 @@ SPLIT_KEYS = ["match_id", "tournament", "season", "kick_off_utc", "home_team_id"
 RATING_GROUPS = ("elo", "pi", "attack_defence")
 ELO_COLUMNS = ("elo_difference",)
 PLAYED_COLUMNS = ("home_matches_played", "away_matches_played")
+SIMPLEX_TOLERANCE = 1e-6
 NOT_REACHED = "the data do not reach this cut-off yet"
 
 
@@ -363,12 +364,17 @@ def _validate_model(context: StageContext, cutoff: str, frame: pl.DataFrame) -> 
     split = context.store.read("temporal_split", cutoff)
     scores = holdout_score(stored_model(frame), split, context.params)
     verdict = judge(frame, schemas.any_table(), measures={f"holdout {name}": value for name, value in scores.items()})
+    failures = list(verdict.failures)
     limit = context.params.promotion.max_ece
-    if scores["ece"] <= limit:
-        return verdict
-    text = f"calibration error {scores['ece']:.4f} on {scores['n']:.0f} hold-out matches; the limit is {limit}"
-    failure = Failure("calibration error within its limit", "error", 1, pl.DataFrame(), text)
-    return Verdict((*verdict.failures, failure), verdict.measures)
+    if scores["ece"] > limit:
+        text = f"calibration error {scores['ece']:.4f} on {scores['n']:.0f} hold-out matches; the limit is {limit}"
+        failures.append(Failure("calibration error within its limit", "error", 1, pl.DataFrame(), text))
+    probabilities = stored_model(frame).predict(split)
+    inside = (probabilities > 0).all(axis=1) & (probabilities < 1).all(axis=1)
+    off = split.select("match_id").filter(pl.Series(~inside | (abs(probabilities.sum(axis=1) - 1) > SIMPLEX_TOLERANCE)))
+    if off.height:
+        failures.append(Failure("probabilities form a simplex", "error", off.height, off.head(20)))
+    return Verdict(tuple(failures), verdict.measures)
 
 
 def _modelling_parameters(params: Params) -> tuple[BaseModel, ...]:
@@ -384,6 +390,7 @@ TEMPORAL_SPLIT = Stage(
     check="validate_split",
     gate=_validate_split,
     parameters=lambda params: (params.split, params.features),
+    algorithm=lambda params: feature_version(params.features),
 )
 BASELINE_MODELS = Stage(
     name="baseline_models",
@@ -404,6 +411,7 @@ ABLATION_STUDY = Stage(
     check="validate_scores",
     gate=_validate_scores,
     parameters=_modelling_parameters,
+    algorithm=lambda params: feature_version(params.features),
 )
 TUNED_PARAMETERS = Stage(
     name="tuned_parameters",
@@ -414,6 +422,7 @@ TUNED_PARAMETERS = Stage(
     check="validate_scores",
     gate=_validate_trials,
     parameters=_modelling_parameters,
+    algorithm=lambda params: feature_version(params.features),
 )
 CALIBRATED_MODEL = Stage(
     name="calibrated_model",
@@ -424,4 +433,5 @@ CALIBRATED_MODEL = Stage(
     check="validate_model",
     gate=_validate_model,
     parameters=_modelling_parameters,
+    algorithm=lambda params: feature_version(params.features),
 )

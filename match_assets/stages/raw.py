@@ -2,10 +2,12 @@
 
 import polars as pl
 
+from match_assets.errors import PointerConflictError
 from match_assets.gates import schemas
 from match_assets.gates.verdict import Rule, Verdict, judge
 from match_assets.keys import DataKey
 from match_assets.stages.base import Inputs, Product, Stage, StageContext
+from match_assets.stages.ingestion import gap_rules
 from match_assets.warehouse.reading import season_revision, season_snapshot
 
 NOTHING_SCRAPED = "nothing scraped"
@@ -18,6 +20,7 @@ def _inputs(context: StageContext, partition: str) -> dict[str, str]:
 def _compute_matches(context: StageContext, partition: str, inputs: Inputs) -> Product:
     key = DataKey.parse(partition)
     matches, _ = season_snapshot(context.engine, key.tournament, key.season)
+    _require_unmoved(context, partition, inputs)
     facts: dict[str, int | float | str] = {f"status {status}": count for status, count in _statuses(matches)}
     if inputs["warehouse"] == NOTHING_SCRAPED:
         facts["reason"] = "the source lists no matches of this season"
@@ -28,9 +31,16 @@ def _statuses(matches: pl.DataFrame) -> list[tuple[int, int]]:
     return sorted(matches["status"].value_counts().rows())
 
 
-def _compute_stats(context: StageContext, partition: str, _inputs: Inputs) -> Product:
+def _require_unmoved(context: StageContext, partition: str, inputs: Inputs) -> None:
+    """What was read must be what ``inputs`` name: two tables of one revision come from one state of the warehouse."""
+    if _inputs(context, partition) != inputs:
+        raise PointerConflictError(f"{partition} was written to during its export; run it again", partition=partition)
+
+
+def _compute_stats(context: StageContext, partition: str, inputs: Inputs) -> Product:
     key = DataKey.parse(partition)
     _, stats = season_snapshot(context.engine, key.tournament, key.season)
+    _require_unmoved(context, partition, inputs)
     return Product(stats, {"matches with statistics": stats["match_id"].n_unique()})
 
 
@@ -62,6 +72,7 @@ def _validate_matches(context: StageContext, partition: str, frame: pl.DataFrame
     rules = (
         _lost(context, partition),
         Rule("one match of a team at a time", _doubled, explanation="one team in two matches at one kick-off"),
+        *gap_rules(context, partition, ("quarantined",)),
     )
     finished = int((frame["status"] == 6).sum())
     schema = schemas.raw_matches(key.tournament, key.season)

@@ -4,7 +4,7 @@ import datetime as dt
 
 import polars as pl
 
-from match_assets.features import match_feature_names
+from match_assets.features import feature_version, match_feature_names
 from match_assets.gates import schemas
 from match_assets.gates.verdict import Failure, Verdict, judge
 from match_assets.keys import parse_cutoff
@@ -95,7 +95,7 @@ def _decision_inputs(context: StageContext, cutoff: str) -> dict[str, str]:
 
 
 def _comparable(model: OutcomeModel, context: StageContext) -> bool:
-    return set(model.feature_names) <= set(match_feature_names(context.params.features))
+    return model.feature_version == feature_version(context.params.features)
 
 
 def _compute_decision(context: StageContext, cutoff: str, inputs: Inputs) -> Product:

@@ -179,6 +179,7 @@ class Store:
         folder = folder_of(candidate.asset, candidate.partition)
         current = self._find(candidate.asset, candidate.partition, "accepted")
         if current and current.pointer.same_version(candidate):
+            self._clear_refusal(candidate)
             return current.pointer
         if current:
             self._bucket.put(f"history/{folder}/{current.pointer.sequence:08d}.json", encode_pointer(current.pointer))
@@ -191,10 +192,13 @@ class Store:
         )
         condition = current.etag if current else ABSENT
         self._bucket.put(f"pointers/{folder}/accepted.json", encode_pointer(accepted), if_match=condition)
-        if candidate.refused_by:
-            key = f"pointers/{folder}/candidate.json"
-            self._bucket.put(key, encode_pointer(msgspec.structs.replace(candidate, refused_by=())))
+        self._clear_refusal(candidate)
         return accepted
+
+    def _clear_refusal(self, candidate: Pointer) -> None:
+        if candidate.refused_by:
+            key = f"pointers/{folder_of(candidate.asset, candidate.partition)}/candidate.json"
+            self._bucket.put(key, encode_pointer(msgspec.structs.replace(candidate, refused_by=())))
 
     def history(self, asset: str, partition: str) -> list[Pointer]:
         """All accepted versions, oldest first, the current one last."""

@@ -1,7 +1,7 @@
 """A Dagster instance on PostgreSQL, a warehouse filled from the drawn world, and the platform's resource over both."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from match_assets.source.practice.world import draw_world
 from match_assets.stages.base import StageContext
 from match_assets.warehouse.database import engine as open_engine
 from match_assets.warehouse.migrate import migrate
+from match_assets.warehouse.reading import season_revision
 from tests.conftest import _s3_client
 from tests.integration.orchestration.in_process_site import InProcessClient, as_client
 
@@ -55,6 +56,28 @@ class Rig:
         asyncio.run(
             ingestion.scrape_catalogue(as_client(self.site), self.engine, tournaments, first_season=2000),
         )
+
+    def scrape_every_month(self, partition: str) -> None:
+        """Reads a season again, settled months included."""
+        season, tournament = partition.split("|")
+        client = as_client(self.site)
+
+        async def read() -> None:
+            await ingestion.scrape_matches(client, self.engine, tournament, season, every_month=True)
+            await ingestion.scrape_match_stats(client, self.engine, tournament, season)
+
+        asyncio.run(read())
+
+    def revisions(self) -> dict[str, str]:
+        """Each season's revision in the warehouse."""
+        return season_revision(self.engine)
+
+    def fail_run(self, job: str, tags: Mapping[str, str]) -> bool:
+        """A run of the job with these tags that ended in failure, as a server's outage leaves it behind."""
+        run = self.instance.create_run_for_job(self.defs.resolve_job_def(job), tags=dict(tags))
+        self.instance.report_run_failed(run)
+        stored = self.instance.get_run_by_id(run.run_id)
+        return stored is not None and stored.is_failure
 
     def run(self, job: str, *, partition: str | None = None, select: list[str] | None = None, **config: Any) -> Any:
         """Runs a job in this process, a failing step being a result and not an error."""

@@ -1,0 +1,71 @@
+"""Which column came from which: for the lineage tab of an asset, and for whoever asks where a number is from."""
+
+from collections.abc import Sequence
+
+from match_assets.config import Params
+from match_assets.features import match_feature_definitions, team_feature_definitions
+from match_assets.gates.schemas import STATISTICS
+
+Source = tuple[str, str]
+
+SIDES = ("home", "away")
+# what each group of features reads of a result, by prefix of the group's name
+READ_BY_GROUP: dict[str, tuple[str, ...]] = {
+    "form": ("home_goals", "away_goals"),
+    "venue": ("home_goals", "away_goals"),
+    "weighted": ("home_goals", "away_goals"),
+    "streaks": ("home_goals", "away_goals"),
+    "elo": ("home_goals", "away_goals"),
+    "pi": ("home_goals", "away_goals"),
+    "shots": tuple(f"{side}_{name}" for name in ("shots", "shots_on_target", "corners") for side in SIDES),
+    "discipline": tuple(f"{side}_{name}" for name in ("fouls", "yellow_cards", "red_cards") for side in SIDES),
+    "schedule": ("kick_off_utc",),
+    "attack_defence": tuple(f"{side}_{name}" for name in ("goals", "shots_on_target") for side in SIDES),
+}
+
+
+def column_lineage(asset: str, columns: Sequence[str], params: Params) -> dict[str, list[Source]]:
+    """Sources ``(asset, column)`` of each column of an asset; columns without a known source are left out."""
+    find = {
+        "finished_matches": _of_results,
+        "upcoming_matches": _of_fixtures,
+        "team_match_features": _of_team_features,
+        "match_features": _of_match_features,
+    }.get(asset)
+    if find is None:
+        return {}
+    found = {column: find(column, params) for column in columns}
+    return {column: sources for column, sources in found.items() if sources}
+
+
+def _of_results(column: str, _params: Params) -> list[Source]:
+    for side in SIDES:
+        if column.startswith(f"{side}_") and column.removeprefix(f"{side}_") in STATISTICS:
+            return [("raw_match_stats", column.removeprefix(f"{side}_"))]
+    if column == "is_walkover":
+        return [("raw_matches", "home_goals_half_time"), ("raw_match_stats", "shots")]
+    return [("raw_matches", column)]
+
+
+def _of_fixtures(column: str, _params: Params) -> list[Source]:
+    return [("raw_matches", "status" if column == "status_name" else column)]
+
+
+def _read_by(group: str) -> tuple[str, ...]:
+    return next((columns for prefix, columns in READ_BY_GROUP.items() if group.startswith(prefix)), ())
+
+
+def _of_team_features(column: str, params: Params) -> list[Source]:
+    groups = {definition.name: definition.group for definition in team_feature_definitions(params.features)}
+    if column in groups:
+        return [("finished_matches", source) for source in _read_by(groups[column])]
+    if column in {"team_id", "opponent_id", "is_home"}:
+        return [("finished_matches", "home_team_id"), ("finished_matches", "away_team_id")]
+    return [("finished_matches", column)]
+
+
+def _of_match_features(column: str, params: Params) -> list[Source]:
+    names = {definition.name for definition in match_feature_definitions(params.features)}
+    if column not in names:
+        return [("upcoming_matches", column)]
+    return [("team_state", "team_id"), ("upcoming_matches", "home_team_id"), ("upcoming_matches", "away_team_id")]

@@ -1,0 +1,124 @@
+"""What runs by itself, evaluated on a real Dagster instance: the sensors' requests and the runs that they lead to.
+
+The tests build on each other's state in the order written.
+"""
+
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from match_assets.automation.sensors import MAX_ATTEMPTS, bulk_config, cutoff_reached, missing_or_late
+from match_assets.stages.chain import CUTOFF_STAGES
+from tests.integration.orchestration.conftest import SEASONS, Rig, materialised
+
+CUTOFF = "2025-02-01"
+MODEL_STAGES = {stage.name for stage in CUTOFF_STAGES}
+
+
+def tick(rig: Rig, sensor: dg.SensorDefinition) -> Any:
+    with dg.build_sensor_context(
+        instance=rig.instance, resources={"platform": rig.platform}, definitions=rig.defs
+    ) as context:
+        return sensor(context)
+
+
+@pytest.fixture(scope="module")
+def filled(rig: Rig) -> Rig:
+    request = tick(rig, missing_or_late)
+    assert set(request.run_config["ops"]["carry_seasons"]["config"]["partitions"]) == set(SEASONS)
+    assert rig.run("bulk", **request.run_config).success
+    return rig
+
+
+def test_nothing_is_asked_for_when_nothing_is_missing(filled: Rig) -> None:
+    assert tick(filled, missing_or_late).skip_message == "nothing is missing or late"
+
+
+def test_a_reached_cutoff_is_asked_for_once_and_gives_a_champion(filled: Rig) -> None:
+    request = tick(filled, cutoff_reached)
+    assert request.partition_key == CUTOFF
+    assert tick(filled, cutoff_reached).run_key == request.run_key
+    result = filled.run("model", partition=CUTOFF)
+    assert result.success
+    assert materialised(result) == {(stage, CUTOFF) for stage in MODEL_STAGES}
+    champion = filled.context().registry.champion()
+    assert champion is not None
+    assert (champion.version, champion.cutoff) == ("1", CUTOFF)
+    assert tick(filled, cutoff_reached).skip_message == f"the model of cut-off {CUTOFF} is current"
+
+
+def test_the_same_model_again_is_no_second_version(filled: Rig) -> None:
+    result = filled.run("model", partition=CUTOFF)
+    assert result.success
+    decision = filled.context().store.read("promotion_decision", CUTOFF).row(0, named=True)
+    assert decision["champion_version"] == "1"
+    assert decision["version"] == "1"
+
+
+def test_an_older_cutoff_never_takes_the_place_of_a_newer_champion(filled: Rig) -> None:
+    assert filled.run("model", partition="2025-01-01").success
+    decision = filled.context().store.read("promotion_decision", "2025-01-01").row(0, named=True)
+    assert decision["promote"] is False
+    assert "newer than the challenger's 2025-01-01" in decision["reason"]
+    champion = filled.context().registry.champion()
+    assert champion is not None
+    assert champion.version == "1"
+
+
+def test_a_cutoff_that_the_data_do_not_reach_gives_no_model_and_no_failure(filled: Rig) -> None:
+    result = filled.run("model", partition="2026-01-01")
+    assert result.success
+    store = filled.context().store
+    assert {stage: store.read(stage, "2026-01-01").height for stage in MODEL_STAGES} == dict.fromkeys(MODEL_STAGES, 0)
+
+
+def test_new_results_ask_for_exactly_their_seasons_and_no_new_model(filled: Rig) -> None:
+    for _ in range(3):
+        filled.site.advance()
+    live = ["2024|PRA-First", "2024|PRA-Second"]
+    before = filled.revisions()
+    filled.scrape(live)
+    touched = [key for key, revision in filled.revisions().items() if before[key] != revision]
+    assert touched
+    request = tick(filled, missing_or_late)
+    assert request.run_config == bulk_config(sorted(touched, key=lambda key: key.split("|")[1]), scrape=False)
+    assert request.tags["backfill"] == "stale"
+    result = filled.run("bulk", **request.run_config)
+    assert {season for _, season in materialised(result)} == set(touched)
+    assert tick(filled, cutoff_reached).skip_message == f"the model of cut-off {CUTOFF} is current"
+
+
+def test_a_corrected_old_result_reaches_later_seasons_and_the_model(filled: Rig) -> None:
+    row = filled.context().store.read("finished_matches", "2022|PRA-First").row(0, named=True)
+    filled.site.correct(row["match_id"], (row["home_goals"] + 3, row["away_goals"]))
+    filled.scrape_every_month("2022|PRA-First")
+    request = tick(filled, missing_or_late)
+    assert request.run_config == bulk_config(["2022|PRA-First"], scrape=False)
+    first = materialised(filled.run("bulk", **request.run_config))
+    assert ("team_match_features", "2022|PRA-First") in first
+    later = tick(filled, missing_or_late)
+    assert later.run_config == bulk_config(["2023|PRA-First", "2024|PRA-First"], scrape=False)
+    second = materialised(filled.run("bulk", **later.run_config))
+    assert {season for stage, season in second if stage == "team_state"} == {"2023|PRA-First", "2024|PRA-First"}
+    assert {stage for stage, _ in second} <= {"team_match_features", "team_state", "match_features"}
+    assert tick(filled, missing_or_late).skip_message == "nothing is missing or late"
+    assert "temporal_split: inputs changed" in tick(filled, cutoff_reached).tags["reason"]
+
+
+def test_a_late_result_is_asked_for_at_the_source(filled: Rig) -> None:
+    match_id = int(filled.context().store.read("upcoming_matches", "2024|PRA-First")["match_id"][-1])
+    filled.execute("UPDATE matches SET kick_off_utc = '2025-01-05 15:00+00' WHERE match_id = :id", id=match_id)
+    request = tick(filled, missing_or_late)
+    assert request.tags["backfill"] == "late"
+    assert request.run_config["ops"]["carry_seasons"]["config"]["scrape"] is True
+    assert "2024|PRA-First" in request.run_config["ops"]["carry_seasons"]["config"]["partitions"]
+
+
+def test_a_cause_that_keeps_failing_is_given_to_a_person(filled: Rig) -> None:
+    request = tick(filled, missing_or_late)
+    for attempt in range(MAX_ATTEMPTS):
+        assert filled.fail_run("bulk", request.tags)
+        if attempt < MAX_ATTEMPTS - 1:
+            assert "the next try is due in" in tick(filled, missing_or_late).skip_message
+    assert f"failed {MAX_ATTEMPTS} times for the same cause" in tick(filled, missing_or_late).skip_message

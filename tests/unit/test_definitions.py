@@ -1,0 +1,60 @@
+"""The asset graph as text: a change of keys, partitions, gates, jobs or automation shows in review."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from match_assets.definitions import defs
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "asset_graph.txt"
+STAGES = {f"{number}-" for number in range(1, 11)}
+
+
+def described() -> str:
+    graph = defs.resolve_asset_graph()
+    lines = []
+    for key in sorted(graph.get_all_asset_keys(), key=str):
+        node = graph.get(key)
+        checks = sorted(check.name for check in graph.get_check_keys_for_assets([key]))
+        partitions = type(node.partitions_def).__name__
+        parents = ", ".join(sorted(parent.to_user_string() for parent in node.parent_keys))
+        lines.append(f"{node.group_name}/{key.to_user_string()} [{partitions}] <- {parents} ! {', '.join(checks)}")
+    repository = defs.get_repository_def()
+    lines += [f"job {job.name}" for job in sorted(repository.get_all_jobs(), key=lambda job: job.name)]
+    lines += [f"sensor {sensor.name}" for sensor in sorted(repository.sensor_defs, key=lambda sensor: sensor.name)]
+    lines += [f"schedule {schedule.name} {schedule.cron_schedule}" for schedule in repository.schedule_defs]
+    return "\n".join(lines) + "\n"
+
+
+def test_golden_asset_graph_is_the_one_reviewed() -> None:
+    if os.environ.get("MATCH_ASSETS_GOLDEN") == "rewrite":
+        GOLDEN.write_text(described())
+    assert described() == GOLDEN.read_text(), "run `make golden` and review the difference"
+
+
+def specs() -> list[dg.AssetSpec]:
+    return [spec for spec in defs.resolve_all_asset_specs() if spec.key.to_user_string() != "__ASSET_JOB"]
+
+
+@pytest.mark.parametrize("spec", specs(), ids=lambda spec: spec.key.to_user_string())
+def test_every_asset_tells_an_operator_what_it_is(spec: dg.AssetSpec) -> None:
+    assert spec.description
+    assert len(spec.description) > 40
+    assert spec.group_name != "default"
+    assert spec.owners
+    assert spec.kinds
+    assert any(spec.tags["stage"].startswith(stage) for stage in STAGES)
+    assert spec.partitions_def is not None
+
+
+def test_every_asset_has_a_blocking_partitioned_gate() -> None:
+    graph = defs.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        checks = graph.get_check_keys_for_assets([key])
+        assert checks, key
+        for check in checks:
+            spec = graph.get_check_spec(check)
+            assert spec.blocking
+            assert spec.partitions_def == graph.get(key).partitions_def
