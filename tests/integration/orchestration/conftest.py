@@ -38,6 +38,12 @@ class Rig:
     defs: dg.Definitions
     platform: Platform
 
+    def close(self) -> None:
+        """Closes every connection."""
+        self.instance.dispose()
+        self.platform.close()
+        self.engine.dispose()
+
     def scrape(self, partitions: list[str]) -> None:
         """Reads these seasons from the site into the warehouse."""
 
@@ -127,16 +133,19 @@ def rig(stack: ServerStack, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """The drawn world's eight seasons in the warehouse; nothing is materialised yet."""
     folder = tmp_path_factory.mktemp("orchestration")
     with pytest.MonkeyPatch.context() as patch:
-        rig = _make(stack, folder, patch)
+        rig = make_rig(stack, folder, patch)
         try:
+            rig.scrape_catalogue()
+            rig.scrape(SEASONS)
             yield rig
         finally:
-            rig.instance.dispose()
-            rig.platform.close()
-            rig.engine.dispose()
+            rig.close()
 
 
-def _make(stack: ServerStack, folder: Path, patch: pytest.MonkeyPatch) -> Rig:
+def make_rig(
+    stack: ServerStack, folder: Path, patch: pytest.MonkeyPatch, source_url: str = "http://127.0.0.1:9"
+) -> Rig:
+    """Databases, bucket and Dagster home of their own, migrated and empty, named in the environment."""
     from match_assets.definitions import defs
 
     name = folder.name.replace("-", "_")
@@ -151,7 +160,8 @@ def _make(stack: ServerStack, folder: Path, patch: pytest.MonkeyPatch) -> Rig:
         "MATCH_ASSETS_MLFLOW_URL": postgres_dsn(port, password, databases["mlflow"], driver="psycopg"),
         "DAGSTER_PG_URL": postgres_dsn(port, password, databases["dagster"], driver="psycopg2"),
         "MATCH_ASSETS_S3_BUCKET": bucket,
-        "MATCH_ASSETS_SOURCE_URL": "http://127.0.0.1:9",
+        "MATCH_ASSETS_SOURCE_URL": source_url,
+        "MATCH_ASSETS_REQUESTS_PER_MINUTE": "1000000",
         "DAGSTER_HOME": str(folder),
     }
     for key, value in environment.items():
@@ -162,7 +172,7 @@ def _make(stack: ServerStack, folder: Path, patch: pytest.MonkeyPatch) -> Rig:
     platform = Platform()
     settings = platform.settings
     migrate(settings.postgres_url)
-    rig = Rig(
+    return Rig(
         settings=settings,
         instance=dg.DagsterInstance.from_config(str(folder)),
         site=InProcessClient(draw_world()),
@@ -170,6 +180,3 @@ def _make(stack: ServerStack, folder: Path, patch: pytest.MonkeyPatch) -> Rig:
         defs=defs,
         platform=platform,
     )
-    rig.scrape_catalogue()
-    rig.scrape(SEASONS)
-    return rig
