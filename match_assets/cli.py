@@ -5,6 +5,7 @@ Exit codes: 0 done or nothing to do, 2 usage or configuration, 3 data refused, 4
 """
 
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -36,6 +37,8 @@ class Commands(click.Group):
 @click.version_option(package_name="match-assets")
 def main() -> None:
     """Football match pages become trustworthy, served probabilities."""
+    # Dagster says so of partition mappings and partitioned checks at every start; docs/adr/0001 says why we use them
+    warnings.filterwarnings("ignore", message=r".*is currently in (beta|preview)")
 
 
 main.add_command(practice_site)
@@ -49,11 +52,8 @@ def demo(timeout: float) -> None:
     """Start everything, bring data and model up to date, and show what is served."""
     from match_assets.demo import run_demo
     from match_assets.local.commands import start_and_wait
-    from match_assets.resources.platform import Platform
 
-    console = Console()
-    start_and_wait(timeout)
-    run_demo(console, Platform())
+    run_demo(Console(), lambda: start_and_wait(timeout))
 
 
 @main.command()

@@ -4,7 +4,7 @@ Everything is done by the parts themselves: the supervisor starts the servers, D
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,14 +54,21 @@ class Timings:
         return table
 
 
-def run_demo(console: Console, platform: Platform) -> None:
-    """Brings data and model up to date through Dagster, then shows what is served.
+def run_demo(console: Console, start: Callable[[], None]) -> None:
+    """Starts the servers, brings data and model up to date through Dagster, then shows what is served.
+
+    Args:
+        console: where to print.
+        start: starts the stack and waits for it; addresses are known once it returns.
 
     Raises:
         DataError: a run failed; the message names it and its page.
         DependencyUnavailableError: a server does not answer.
     """
     timings = Timings(console)
+    with timings.step("starting the servers"):
+        start()
+    platform = Platform()
     with timings.step("looking for what is new, missing or late") as note:
         work = platform.context("demo", lambda _line: None)
         partitions, scrape = _wanted(work)

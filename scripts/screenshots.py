@@ -14,36 +14,31 @@ from match_assets.config import load_settings
 from match_assets.source.browser import find_browser
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
-WIDE = {"width": 1600, "height": 900}
+WIDE = {"width": 1500, "height": 760}
 
 
 async def asset_graph(page: Page, dagster: str) -> None:
     """The lineage of all groups, expanded."""
     await page.goto(f"{dagster}/asset-groups", wait_until="networkidle")
     await page.wait_for_timeout(3000)
-    await page.screenshot(path=IMAGES / "asset-graph-groups.png")
+    await page.get_by_text("Hide navigation").click()
+    # the button beside "Jump to..." hides the list of groups
+    await page.mouse.click(340, 80)
+    # "Expand all groups"
     await page.keyboard.press("Alt+e")
-    for _ in range(12):
-        collapsed = page.get_by_text("Expand", exact=False)
-        if await collapsed.count() == 0:
-            break
-        await collapsed.first.click(timeout=2000)
-        await page.wait_for_timeout(300)
-    await page.wait_for_timeout(1500)
+    await page.wait_for_timeout(2000)
     await page.screenshot(path=IMAGES / "asset-graph.png")
 
 
 async def asset_page(page: Page, dagster: str) -> None:
     """One asset: its newest materialisation and its checks."""
     await page.goto(f"{dagster}/assets/finished_matches?view=overview", wait_until="networkidle")
+    await page.get_by_text("Kinds").first.wait_for(timeout=20_000)
     await page.wait_for_timeout(3000)
     await page.screenshot(path=IMAGES / "asset-overview.png")
     await page.goto(f"{dagster}/assets/finished_matches?view=checks", wait_until="networkidle")
     await page.wait_for_timeout(3000)
     await page.screenshot(path=IMAGES / "asset-checks.png")
-    await page.goto(f"{dagster}/assets/finished_matches?view=partitions", wait_until="networkidle")
-    await page.wait_for_timeout(3000)
-    await page.screenshot(path=IMAGES / "asset-partitions.png")
 
 
 async def fixtures_page(page: Page, service: str) -> None:
@@ -58,7 +53,7 @@ async def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser(settings), args=["--no-sandbox"])
-        page = await browser.new_page(viewport=WIDE)
+        page = await browser.new_page(viewport=WIDE, device_scale_factor=1.5)
         await asset_graph(page, settings.dagster_url.rstrip("/"))
         await asset_page(page, settings.dagster_url.rstrip("/"))
         await fixtures_page(page, settings.service_url)

@@ -1,6 +1,6 @@
 """The worker process: takes batches from the queue and computes them with the service's own code.
 
-``python -m serving.worker``; metrics at ``MATCH_ASSETS_WORKER_METRICS_PORT`` (127.0.0.1 only).
+``python -m serving.worker``; metrics at ``MATCH_ASSETS_WORKER_METRICS_HOST`` (127.0.0.1) and ``…_PORT``.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ LOGGER = logging.getLogger(__name__)
 
 METRICS_PORT_VARIABLE = "MATCH_ASSETS_WORKER_METRICS_PORT"
 DEFAULT_METRICS_PORT = 8001
+METRICS_HOST_VARIABLE = "MATCH_ASSETS_WORKER_METRICS_HOST"
+LOOPBACK = "127.0.0.1"
 JOBS_AT_ONCE = 2
 # How often saq looks after itself, jobs of a worker that died included. A stopping worker waits for the longest of these
 # pauses to end: saq's own minute would outlast any supervisor's patience.
@@ -116,7 +118,7 @@ def in_one_line(record: logging.LogRecord) -> bool:
     return True
 
 
-async def run(settings: Settings, params: Params, port: int) -> None:
+async def run(settings: Settings, params: Params, port: int, host: str = LOOPBACK) -> None:
     """Works until SIGTERM or SIGINT; jobs under way get some seconds to end, then go back to the queue."""
     metrics = WorkerMetrics()
     keeper = SnapshotKeeper(
@@ -127,8 +129,8 @@ async def run(settings: Settings, params: Params, port: int) -> None:
         metrics.snapshot,
     )
     queue = worker_queue(settings.redis_url)
-    server, thread = start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
-    LOGGER.info("worker ready for jobs, metrics at http://127.0.0.1:%d/metrics", port)
+    server, thread = start_http_server(port, addr=host, registry=metrics.registry)
+    LOGGER.info("worker ready for jobs, metrics at http://%s:%d/metrics", host, port)
     try:
         await build_worker(queue, keeper, params, metrics).start()
     finally:
@@ -151,7 +153,7 @@ def main() -> None:
         raise SystemExit(_exit_code(error)) from None
     # when a series was made says nothing here, and doubles their number
     disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped
-    asyncio.run(run(settings, params, port))
+    asyncio.run(run(settings, params, port, os.environ.get(METRICS_HOST_VARIABLE, LOOPBACK)))
 
 
 def _exit_code(error: MatchAssetsError) -> int:

@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 
 from match_assets.config import Settings
 from match_assets.errors import (
+    ConfigurationError,
     RobotsDisallowedError,
     SourceBlockedError,
     SourceUnavailableError,
@@ -36,6 +37,8 @@ from match_assets.warehouse.writing import Fetch, write_fetches
 
 Record = TypeVar("Record")
 Parse = Callable[[str, str], Record]
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+NOBODY = Settings.model_fields["contact"].default
 Kind = Literal["page", "feed"]
 
 _jitter = random.SystemRandom()
@@ -77,7 +80,7 @@ class SourceClient:
     Raises:
         SourceBlockedError: on entering, while the circuit is open; later, when the site refuses us.
         DependencyUnavailableError: PostgreSQL or the browser is away.
-        ConfigurationError: the warehouse is not migrated.
+        ConfigurationError: the warehouse is not migrated, or another one's site is to be asked without a contact.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class SourceClient:
         self.n_requests = 0
         self._base_url = settings.source_url.rstrip("/") + "/"
         self._engine = engine
+        self._settings = settings
         self._patience = patience or Patience()
         self._pace = Pace(engine, self.host, settings.requests_per_minute)
         agent = f"{AGENT}/{importlib.metadata.version('match-assets')} (+{settings.contact})"
@@ -98,6 +102,7 @@ class SourceClient:
         self._fetches: list[Fetch] = []
 
     async def __aenter__(self) -> "SourceClient":
+        self._require_contact()
         await asyncio.to_thread(require_current, self._engine)
         await asyncio.to_thread(circuit.require_closed, self._engine, self.host)
         await self._browser.__aenter__()
@@ -108,6 +113,14 @@ class SourceClient:
             await self._browser.__aexit__(*details)
         finally:
             await self.log_fetches()
+
+    def _require_contact(self) -> None:
+        """A guest leaves an address at which the host can reach somebody; our own machine needs none."""
+        is_ours = urlsplit(self._base_url).hostname in LOOPBACK
+        if not is_ours and self._settings.contact == NOBODY:
+            raise ConfigurationError(
+                f"set MATCH_ASSETS_CONTACT to an address at which {self.host} can reach you before asking it for pages"
+            )
 
     async def page(self, path: str, parse: Parse[Record]) -> Record:
         """The page at ``path``, opened in the browser and read by ``parse``.

@@ -297,3 +297,12 @@ def test_circuit_of_one_host_leaves_others_alone(warehouse: Engine) -> None:
     circuit.require_closed(warehouse, "b:1")
     with pytest.raises(SourceBlockedError, match="UTC"):
         circuit.require_closed(warehouse, "a:1")
+
+
+def test_nobody_elses_site_is_asked_without_an_address_to_reach_us(source_settings: Settings, warehouse: Engine) -> None:
+    plain = Settings.model_fields["contact"].default
+    nameless = source_settings.model_copy(update={"source_url": "https://source.example", "contact": plain})
+    with pytest.raises(ConfigurationError, match=r"MATCH_ASSETS_CONTACT.*source\.example can reach you"):
+        Visitor(nameless, warehouse).ask("/")
+    with warehouse.connect() as connection:
+        assert connection.execute(select(fetches)).all() == []
