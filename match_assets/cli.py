@@ -79,6 +79,28 @@ def backfill(partitions: tuple[str, ...], no_scrape: bool) -> None:
     click.echo(follow_job(Console(), Platform().settings, "bulk", None, config, "command line"))
 
 
+@main.group()
+def source() -> None:
+    """The site of origin, as we know it."""
+
+
+@source.command()
+def resume() -> None:
+    """Close the circuit that a refusal opened, after a person has looked at the page that was kept."""
+    from urllib.parse import urlsplit
+
+    from match_assets.resources.platform import Platform
+    from match_assets.source.circuit import close_circuit
+
+    platform = Platform()
+    host = urlsplit(platform.settings.source_url).netloc
+    was_open = close_circuit(platform.engine, host)
+    platform.close()
+    click.echo(
+        f"{host} may be asked again; pace and robots.txt hold as before" if was_open else f"{host} was not closed"
+    )
+
+
 @main.command()
 @click.argument("query")
 @click.option("--rows", default=40, show_default=True, help="Rows to print at most.")

@@ -299,7 +299,9 @@ def test_circuit_of_one_host_leaves_others_alone(warehouse: Engine) -> None:
         circuit.require_closed(warehouse, "a:1")
 
 
-def test_nobody_elses_site_is_asked_without_an_address_to_reach_us(source_settings: Settings, warehouse: Engine) -> None:
+def test_nobody_elses_site_is_asked_without_an_address_to_reach_us(
+    source_settings: Settings, warehouse: Engine
+) -> None:
     plain = Settings.model_fields["contact"].default
     nameless = source_settings.model_copy(update={"source_url": "https://source.example", "contact": plain})
     with pytest.raises(ConfigurationError, match=r"MATCH_ASSETS_CONTACT.*source\.example can reach you"):
