@@ -23,7 +23,8 @@ def run_sql(store: Store, query: str) -> pl.DataFrame:
                 frames = [store.read(asset, partition) for partition in store.partitions(asset)]
                 connection.register(asset, pl.concat(frames, how="vertical").to_arrow())
         try:
-            return pl.DataFrame(connection.execute(query).to_arrow_table())
+            relation = connection.sql(query)
+            return pl.DataFrame(relation.to_arrow_table()) if relation is not None else pl.DataFrame()
         except duckdb.Error as error:
             tables = ", ".join(store.assets())
             raise ConfigurationError(f"DuckDB does not take the query: {error}\nTables: {tables}") from error

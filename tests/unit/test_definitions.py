@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from match_assets.definitions import defs
 
@@ -58,3 +60,24 @@ def test_every_asset_has_a_blocking_partitioned_gate() -> None:
             spec = graph.get_check_spec(check)
             assert spec.blocking
             assert spec.partitions_def == graph.get(key).partitions_def
+
+
+def test_jobs_that_ask_the_source_share_the_tag_that_lets_one_run_at_a_time() -> None:
+    instance = yaml.safe_load((GOLDEN.parents[2] / "dagster.yaml").read_text())
+    [limit] = instance["concurrency"]["runs"]["tag_concurrency_limits"]
+    assert (limit["key"], limit["limit"], limit["value"]) == ("site", 1, {"applyLimitPerUniqueValue": True})
+    tagged = {job.name for job in defs.get_repository_def().get_all_jobs() if job.tags.get("site") == "source"}
+    assert tagged == {"season", "bulk", "catalogue"}
+
+
+def test_every_step_that_asks_the_source_waits_in_one_pool() -> None:
+    scraping = {"tournament_catalog", "scraped_matches", "scraped_match_stats"}
+    pools = {key.to_user_string(): node.pools for key, node in _nodes().items()}
+    assert {name for name, held in pools.items() if held} == scraping
+    assert {pool for held in pools.values() for pool in held} == {"source"}
+    assert defs.resolve_job_def("bulk").get_node_named("carry_seasons").definition.pool == "source"
+
+
+def _nodes() -> dict[dg.AssetKey, Any]:
+    graph = defs.resolve_asset_graph()
+    return {key: graph.get(key) for key in graph.get_all_asset_keys()}

@@ -6,10 +6,12 @@ The tests build on each other's state in the order written.
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from match_assets.automation.sensors import MAX_ATTEMPTS, bulk_config, cutoff_reached, missing_or_late
 from match_assets.stages.chain import CUTOFF_STAGES
+from match_assets.stages.modelling import stored_model
 from tests.integration.orchestration.conftest import SEASONS, Rig, materialised
 
 CUTOFF = "2025-02-01"
@@ -46,6 +48,20 @@ def test_a_reached_cutoff_is_asked_for_once_and_gives_a_champion(filled: Rig) ->
     assert champion is not None
     assert (champion.version, champion.cutoff) == ("1", CUTOFF)
     assert tick(filled, cutoff_reached).skip_message == f"the model of cut-off {CUTOFF} is current"
+
+
+def test_predictions_come_near_the_true_probabilities_of_the_world(filled: Rig) -> None:
+    context = filled.context()
+    model = stored_model(context.store.read("calibrated_model", CUTOFF))
+    errors = {"model": [], "frequencies": []}
+    for season in ("2024|PRA-First", "2024|PRA-Second"):
+        rows = context.store.read("match_features", season)
+        truth = np.array([filled.site.world.true_probabilities(match_id) for match_id in rows["match_id"]])
+        errors["model"].append(np.abs(model.predict(rows) - truth))
+        errors["frequencies"].append(np.abs(np.array([0.45, 0.25, 0.30]) - truth))
+    mean = {name: float(np.concatenate(parts).mean()) for name, parts in errors.items()}
+    # some nine hundred results teach a good part of what there is to know, not all of it
+    assert mean["model"] < 0.65 * mean["frequencies"]
 
 
 def test_the_same_model_again_is_no_second_version(filled: Rig) -> None:
