@@ -18,7 +18,7 @@ from rich.table import Table
 from match_assets.automation.sensors import bulk_config
 from match_assets.config import Settings
 from match_assets.errors import DataError, DependencyUnavailableError
-from match_assets.orchestrator import Orchestrator
+from match_assets.orchestrator import Orchestrator, failure_of
 from match_assets.resources.platform import Platform
 from match_assets.source import runs
 from match_assets.stages.base import StageContext
@@ -136,8 +136,8 @@ def follow_job(
             kind, message = event["__typename"], event.get("message") or ""
             counts["materialised"] += kind == "MaterializationEvent"
             counts["judged"] += kind == "AssetCheckEvaluationEvent"
-            if kind in {"ExecutionStepFailureEvent", "RunFailureEvent"}:
-                failure.append(message)
+            if kind == "ExecutionStepFailureEvent":
+                failure.append(failure_of(event))
             if kind == "LogMessageEvent" or (kind == "ExecutionStepStartEvent" and event.get("stepKey")):
                 text = message.splitlines()[0][:90] if message else ""
                 description = f"{text} · {counts['materialised']} materialised, {counts['judged']} judged"
@@ -149,7 +149,8 @@ def follow_job(
         status = orchestrator.follow(run_id, on_event)
     if status != "SUCCESS":
         raise DataError(
-            f"run {run_id} of job {job} ended as {status}: {' '.join(failure)[:600]}. See {orchestrator.url}/runs/{run_id}"
+            f"job {job} ended as {status}, see {orchestrator.url}/runs/{run_id}\n{' '.join(failure)[:2000]}",
+            run_id=run_id,
         )
     return f"{counts['materialised']} materialised, {counts['judged']} judged"
 

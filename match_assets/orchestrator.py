@@ -38,11 +38,19 @@ query Events($run: ID!, $cursor: String) {
         __typename
         ... on MessageEvent { message stepKey timestamp }
         ... on MaterializationEvent { assetKey { path } partition }
+        ... on ExecutionStepFailureEvent { error { message cause { message } } failureMetadata { description } }
       }
     }
   }
 }
 """
+
+
+def failure_of(event: Mapping[str, Any]) -> str:
+    """What a failed step says: our own description where it gave one, else the innermost error's message."""
+    told = (event.get("failureMetadata") or {}).get("description")
+    error = event.get("error") or {}
+    return str(told or (error.get("cause") or error).get("message") or event.get("message") or "")
 
 
 class Orchestrator:

@@ -211,6 +211,8 @@ def refusal(stage: Stage, context: StageContext, partition: str) -> tuple[str, .
     candidate = context.store.candidate(stage.name, partition)
     if candidate is None or not candidate.refused_by:
         return ()
-    version = stage.code_version(context.params)
-    is_todays = (candidate.inputs, candidate.code_version) == (stage.inputs(context, partition), version)
-    return candidate.refused_by if is_todays else ()
+    try:
+        todays = (stage.inputs(context, partition), stage.code_version(context.params))
+    except NotAcceptedError:
+        return ()
+    return candidate.refused_by if (candidate.inputs, candidate.code_version) == todays else ()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from match_assets.errors import ConfigurationError
 from match_assets.keys import DataKey, month_floor
-from match_assets.stages.base import Stage, StageContext, staleness
+from match_assets.stages.base import Stage, StageContext, refusal, staleness
 from match_assets.stages.feature_rows import MATCH_FEATURES, TEAM_MATCH_FEATURES, TEAM_STATE
 from match_assets.stages.interim import FINISHED_MATCHES, UPCOMING_MATCHES
 from match_assets.stages.modelling import (
@@ -69,13 +69,18 @@ def ordered(partitions: list[str]) -> list[str]:
 
 
 def stale_data(context: StageContext) -> list[Stale]:
-    """Every stale data partition as things stand now; what they will make stale in turn is found once they are made."""
-    return [
-        Stale(stage.name, partition, reason)
-        for partition in known_partitions(context)
-        for stage in DATA_STAGES
-        if (reason := staleness(stage, context, partition))
-    ]
+    """Every stale data partition as things stand now; what they will make stale in turn is found once they are made.
+
+    A stage that refused today's inputs stops its partition there, as in a run: asking again would be refused again.
+    """
+    found = []
+    for partition in known_partitions(context):
+        for stage in DATA_STAGES:
+            if refusal(stage, context, partition):
+                break
+            if reason := staleness(stage, context, partition):
+                found.append(Stale(stage.name, partition, reason))
+    return found
 
 
 def reached_cutoff(context: StageContext) -> str | None:

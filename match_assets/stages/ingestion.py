@@ -101,6 +101,18 @@ def gap_rules(context: StageContext, partition: str, kinds: tuple[str, ...]) -> 
     )
 
 
+def unread_pages(context: StageContext, partition: str) -> Rule:
+    """No finished match may wait for its page: without it a result on the pitch looks like a walkover."""
+    key = DataKey.parse(partition)
+    unread = [
+        {"match_id": page.match_id, "home_team_id": page.home_team_id, "away_team_id": page.away_team_id}
+        for page in pages_wanted(context.engine, key.tournament, key.season)
+        if page.reason == "never read"
+    ]
+    rows = pl.DataFrame(unread, schema={"match_id": pl.Int64, "home_team_id": pl.Int64, "away_team_id": pl.Int64})
+    return Rule("the page of every finished match was read", lambda _frame: rows)
+
+
 def validate_calendar(context: StageContext, partition: str) -> Verdict:
     """The season's matches in the warehouse against the calendar: known status, known teams, none lost."""
     key = DataKey.parse(partition)
@@ -113,20 +125,7 @@ def validate_coverage(context: StageContext, partition: str) -> Verdict:
     """The season's match pages against its results: every page read, statistics on both sides."""
     key = DataKey.parse(partition)
     matches, stats = season_snapshot(context.engine, key.tournament, key.season)
-    unread = [
-        page.match_id
-        for page in pages_wanted(context.engine, key.tournament, key.season)
-        if page.reason == "never read"
-    ]
-    rules = (
-        Rule(
-            "the page of every finished match was read",
-            lambda _stats: matches.filter(pl.col("match_id").is_in(unread)).select(
-                "match_id", "home_team", "away_team"
-            ),
-        ),
-        *gap_rules(context, partition, ("statistics", "disagreement")),
-    )
+    rules = (unread_pages(context, partition), *gap_rules(context, partition, ("statistics", "disagreement")))
     finished = int((matches["status"] == 6).sum())
     coverage = stats["match_id"].n_unique() / finished if finished else 1.0
     schema = schemas.raw_match_stats()

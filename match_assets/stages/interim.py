@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from match_assets.errors import DataError
+from match_assets.errors import NotAcceptedError
 from match_assets.gates import schemas
 from match_assets.gates.verdict import Rule, Verdict, judge
 from match_assets.keys import DataKey
@@ -42,6 +42,7 @@ def upcoming(matches: pl.DataFrame) -> pl.DataFrame:
 
 
 def _finished_inputs(context: StageContext, partition: str) -> dict[str, str]:
+    _require_one_snapshot(context, partition)
     return accepted_inputs(context.store, [("raw_matches", partition), ("raw_match_stats", partition)])
 
 
@@ -49,22 +50,21 @@ def _upcoming_inputs(context: StageContext, partition: str) -> dict[str, str]:
     return accepted_inputs(context.store, [("raw_matches", partition)])
 
 
-def _check_one_snapshot(context: StageContext, partition: str) -> None:
+def _require_one_snapshot(context: StageContext, partition: str) -> None:
     revisions = {}
     for asset in ("raw_matches", "raw_match_stats"):
         pointer = context.store.pointer(asset, partition)
         revisions[asset] = pointer.inputs.get("warehouse") if pointer else None
     if len(set(revisions.values())) > 1:
-        raise DataError(
+        raise NotAcceptedError(
             f"{partition}: raw_matches and raw_match_stats were exported from different states of the warehouse; "
-            "materialise both again",
+            "materialise both again, with their checks",
             partition=partition,
             revisions=revisions,
         )
 
 
 def _compute_finished(context: StageContext, partition: str, inputs: Inputs) -> Product:
-    _check_one_snapshot(context, partition)
     matches = context.store.read_object(inputs[f"raw_matches@{partition}"])
     stats = context.store.read_object(inputs[f"raw_match_stats@{partition}"])
     results = finish(matches, stats)

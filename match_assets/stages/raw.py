@@ -7,7 +7,7 @@ from match_assets.gates import schemas
 from match_assets.gates.verdict import Rule, Verdict, judge
 from match_assets.keys import DataKey
 from match_assets.stages.base import Inputs, Product, Stage, StageContext
-from match_assets.stages.ingestion import gap_rules
+from match_assets.stages.ingestion import gap_rules, unread_pages
 from match_assets.warehouse.reading import season_revision, season_snapshot
 
 NOTHING_SCRAPED = "nothing scraped"
@@ -73,6 +73,7 @@ def _validate_matches(context: StageContext, partition: str, frame: pl.DataFrame
         _lost(context, partition),
         Rule("one match of a team at a time", _doubled, explanation="one team in two matches at one kick-off"),
         *gap_rules(context, partition, ("quarantined",)),
+        unread_pages(context, partition),
     )
     finished = int((frame["status"] == 6).sum())
     schema = schemas.raw_matches(key.tournament, key.season)
@@ -92,6 +93,7 @@ def _validate_stats(context: StageContext, partition: str, frame: pl.DataFrame) 
     rules = (
         Rule("statistics belong to a known match", orphans),
         Rule("statistics of both sides", one_sided, explanation="a match has the statistics of one side only"),
+        unread_pages(context, partition),
     )
     return judge(frame, schemas.raw_match_stats(), warnings=schemas.raw_match_stats_warnings(), rules=rules)
 

@@ -144,6 +144,29 @@ def test_a_half_updated_pair_of_matches_and_statistics_is_never_joined(filled: R
     assert filled.bulk([season]).success
 
 
+def test_a_result_whose_page_was_never_read_waits_for_it(filled: Rig) -> None:
+    season = "2024|PRA-First"
+    before = _accepted(filled, "finished_matches", season)
+    for _ in range(3):
+        filled.site.advance()
+    filled.scrape([season])
+    newest = (
+        "(SELECT match_id FROM matches WHERE season = '2024' AND tournament = 'PRA-First' AND status = 6 "
+        "ORDER BY kick_off_utc DESC, match_id LIMIT 1)"
+    )
+    filled.execute(f"DELETE FROM match_stats WHERE match_id = {newest}")
+    filled.execute(f"DELETE FROM match_pages WHERE match_id = {newest}")
+    result = filled.bulk([season])
+    assert not result.success
+    assert "the page of every finished match was read: 1 (error)" in _failure(result)
+    assert _accepted(filled, "finished_matches", season) == before
+    assert {item.stage for item in stale_data(filled.context()) if item.partition == season} == set()
+    filled.scrape([season])
+    assert filled.bulk([season]).success
+    assert _accepted(filled, "finished_matches", season) != before
+    assert filled.context().store.read("finished_matches", season)["is_walkover"].sum() == 0
+
+
 def test_team_state_continues_to_the_row_that_the_batch_wrote(filled: Rig) -> None:
     store = filled.context().store
     rows = store.read("match_features", "2024|PRA-First")
