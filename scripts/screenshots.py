@@ -14,7 +14,7 @@ from match_assets.config import load_settings
 from match_assets.source.browser import find_browser
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
-WIDE = {"width": 1500, "height": 760}
+WIDE = {"width": 1500, "height": 860}
 
 
 async def asset_graph(page: Page, dagster: str) -> None:
