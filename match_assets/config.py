@@ -169,6 +169,17 @@ class Params(Frozen):
             seen[ids] = key
         return self
 
+    def only(self, tournament: str) -> "Params":
+        """The same parameters with one tournament.
+
+        Raises:
+            ConfigurationError: it is not among them.
+        """
+        if tournament not in self.tournaments:
+            known = ", ".join(self.tournaments)
+            raise ConfigurationError(f"tournament {tournament} is not in params.yaml; it has {known}")
+        return self.model_copy(update={"tournaments": {tournament: self.tournaments[tournament]}})
+
 
 class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML as PyYAML reads it, but a key written twice is an error instead of the last one winning."""

@@ -25,8 +25,7 @@ SOURCE_POOL = "source"
 def tournament_catalog(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Which seasons the source lists for a tournament. New seasons appear here; no code changes for them."""
     key = plain_key(context)
-    own = platform.params.model_copy(update={"tournaments": {key: platform.params.tournaments[key]}})
-    report = runs.scrape_catalogue(platform.settings, platform.engine, own)
+    report = runs.scrape_catalogue(platform.settings, platform.engine, platform.params.only(key))
     facts = catalogue_facts(report, key)
     return dg.MaterializeResult(metadata=facts, data_version=dg.DataVersion(str(facts["keys"] or "none")))
 

@@ -47,12 +47,10 @@ class Verdict:
             return "all rules hold"
         return "; ".join(f"{f.rule}: {f.count} ({f.severity})" for f in self.failures)
 
-    def table(self, severity: Severity | None = None) -> list[dict[str, str | int]]:
+    def table(self) -> list[dict[str, str | int]]:
         """Failing rows as flat records ``rule, severity, count, row`` for a table, ``ROWS_SHOWN`` a rule at most."""
         records: list[dict[str, str | int]] = []
         for failure in self.failures:
-            if severity not in {None, failure.severity}:
-                continue
             shown = [", ".join(f"{k}={v}" for k, v in row.items()) for row in failure.rows.to_dicts()] or [""]
             records += [
                 {

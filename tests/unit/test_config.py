@@ -69,6 +69,13 @@ def test_a_changed_window_changes_the_digest_of_features_alone() -> None:
     assert digest_of(before.split) == digest_of(after.split)
 
 
+def test_one_tournament_of_the_parameters_or_the_names_that_there_are() -> None:
+    params = parse_params(TEXT)
+    assert list(params.only("ESP-LaLiga").tournaments) == ["ESP-LaLiga"]
+    with pytest.raises(ConfigurationError, match=r"POR-Liga is not in params\.yaml; it has .*ESP-LaLiga"):
+        params.only("POR-Liga")
+
+
 def test_a_missing_variable_is_named_with_the_remedy() -> None:
     held = {name: value for name, value in COMPLETE.items() if name != "MATCH_ASSETS_POSTGRES_URL"}
     with pytest.raises(ConfigurationError, match=r"MATCH_ASSETS_POSTGRES_URL.*make up"):
