@@ -362,14 +362,15 @@ def _validate_model(context: StageContext, cutoff: str, frame: pl.DataFrame) -> 
     if frame.is_empty():
         return judge(frame, schemas.any_table(), measures={"cut-off reached": 0})
     split = context.store.read("temporal_split", cutoff)
-    scores = holdout_score(stored_model(frame), split, context.params)
+    model = stored_model(frame)
+    scores = holdout_score(model, split, context.params)
     verdict = judge(frame, schemas.any_table(), measures={f"holdout {name}": value for name, value in scores.items()})
     failures = list(verdict.failures)
     limit = context.params.promotion.max_ece
     if scores["ece"] > limit:
         text = f"calibration error {scores['ece']:.4f} on {scores['n']:.0f} hold-out matches; the limit is {limit}"
         failures.append(Failure("calibration error within its limit", "error", 1, pl.DataFrame(), text))
-    probabilities = stored_model(frame).predict(split)
+    probabilities = model.predict(split)
     inside = (probabilities > 0).all(axis=1) & (probabilities < 1).all(axis=1)
     off = split.select("match_id").filter(pl.Series(~inside | (abs(probabilities.sum(axis=1) - 1) > SIMPLEX_TOLERANCE)))
     if off.height:

@@ -1,5 +1,6 @@
 """The practice site without HTTP or browser: our own client's seam, for tests of what comes after scraping."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ Record = TypeVar("Record")
 class InProcessClient:
     """What ``source.ingestion`` needs of a client, answered out of a world at a moment of its clock."""
 
-    pages_at_once = 1
+    pages_at_once = 2
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -37,6 +38,8 @@ class InProcessClient:
     async def page(self, path: str, parse: Callable[[str, str], Record]) -> Record:
         """A page, parsed."""
         self.n_requests += 1
+        # a real request lets the other reader go on, in the middle of a write too
+        await asyncio.sleep(0.005)
         parts = urlsplit(path)
         month = parse_qs(parts.query).get("d", [""])[0]
         answer = self._router.answer(parts.path, month, self.moment)
