@@ -32,10 +32,14 @@ class Frozen(BaseModel):
 
 
 class TournamentParams(Frozen):
-    """Where the source keeps a tournament: its region and tournament ids."""
+    """Where the source keeps a tournament: its region and tournament ids.
+
+    ``division`` is the code under which football-data files know it.
+    """
 
     region_id: int = Field(gt=0)
     tournament_id: int = Field(gt=0)
+    division: str | None = Field(default=None, min_length=1, max_length=8)
 
 
 class IngestionParams(Frozen):
@@ -45,6 +49,15 @@ class IngestionParams(Frozen):
     pages_at_once: int = Field(ge=1, le=8)
     look_every_seconds: int = Field(ge=30)
     late_after_hours: Positive
+    revisit_days: tuple[Annotated[int, Field(ge=1, le=365)], ...]
+    visit_hours: Positive
+    max_open_requests: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _revisits_thin_out(self) -> "IngestionParams":
+        if list(self.revisit_days) != sorted(set(self.revisit_days)):
+            raise ValueError("revisit_days must be distinct and in ascending order")
+        return self
 
 
 class EloParams(Frozen):
@@ -273,6 +286,9 @@ class Settings(Frozen):
     browser_url: str | None = None
     contact: str = "https://example.org/match-assets"
     requests_per_minute: float = Field(default=12.0, gt=0)
+    requests_per_day: int | None = Field(default=5000, ge=1)
+    requests_url: str | None = None
+    alert_url: str | None = None
     state_dir: Path = Path(".match-assets")
 
 

@@ -8,7 +8,9 @@
     │   ├── NotEnoughDataError        too few rows for what was asked
     │   ├── NotReachedError           the data does not reach this cut-off yet
     │   ├── UnknownTeamError          no team of that id in the tournament
-    │   └── GateRefusedError          a validation gate refused a candidate
+    │   ├── GateRefusedError          a validation gate refused a candidate
+    │   ├── RejectedRowError          a constraint of the database refused a row
+    │   └── AliasError                an alias of a team contradicts another one
     ├── DependencyUnavailableError    a server is away: start it or wait                                 (exit 4)
     ├── StoreError                    the object store holds something other than what was written       (exit 3)
     │   ├── NotAcceptedError          no accepted version of that asset and partition
@@ -18,6 +20,7 @@
     └── SourceError                   the site of origin                                                 (exit 5)
         ├── SourceUnavailableError    no usable answer after the capped retries                          (exit 4)
         ├── SourceBlockedError        the site asks us to stay away: stop, never evade
+        ├── SourceBudgetError         today's requests are spent: go on tomorrow
         ├── RobotsDisallowedError     robots.txt forbids that path
         └── UnexpectedPageError       the page is not the page we know: layout changed, cut or empty     (exit 3)
 
@@ -74,6 +77,14 @@ class GateRefusedError(DataError):
     """A validation gate refused a candidate; the accepted version stays."""
 
 
+class RejectedRowError(DataError):
+    """A constraint of the database refused a row; ``table`` and ``constraint`` are among the facts."""
+
+
+class AliasError(DataError):
+    """An alias says that one name is two teams."""
+
+
 class DependencyUnavailableError(MatchAssetsError):
     """A server that this step needs does not answer."""
 
@@ -118,6 +129,10 @@ class SourceUnavailableError(SourceError):
 
 class SourceBlockedError(SourceError):
     """The site served a block page or refused us: stop."""
+
+
+class SourceBudgetError(SourceError):
+    """The day's requests to this host are spent; what is left is asked for another day."""
 
 
 class RobotsDisallowedError(SourceError):

@@ -10,9 +10,10 @@ import polars as pl
 from match_assets.config import FeatureParams, ServiceParams
 from match_assets.errors import MatchAssetsError, UnknownTeamError
 from match_assets.features.build import assemble_match_features, fixture_team_features
+from match_assets.names import folded
 from serving.problems import RefusedRequestError, refusal
 from serving.schemas import BatchAnswer, BatchItem, BatchQuery, BatchResult, PairQuery, Prediction
-from serving.snapshots import Snapshot, TournamentView, folded, predict_rows
+from serving.snapshots import Snapshot, TournamentView, predict_rows
 
 Value = TypeVar("Value")
 

@@ -15,6 +15,7 @@ from match_assets.errors import ModelError
 from match_assets.features.registry import feature_version, match_feature_names
 from match_assets.features.state import TeamState
 from match_assets.keys import DataKey
+from match_assets.names import folded
 from serving.feature_sets import FIXTURES, RESULTS, STATE, FeatureSets
 from serving.schemas import Prediction, Probabilities, Team
 
@@ -88,11 +89,6 @@ class Snapshot:
     by_match: Mapping[int, Prediction]
     encoded: Mapping[int, bytes]
     played: frozenset[int]
-
-
-def folded(name: str) -> str:
-    """A team's name as it is compared: case and spacing do not count."""
-    return " ".join(name.split()).casefold()
 
 
 def build_snapshot(champion: Champion, sets: FeatureSets, params: FeatureParams) -> Snapshot:

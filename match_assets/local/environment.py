@@ -16,6 +16,7 @@ BEGIN = "# >>> written by `match-assets up`; set a variable outside these marks 
 END = "# <<< match-assets up"
 # The practice site is ours and on this machine; the twelve a minute of the real one would make a first fill take hours.
 PRACTICE_REQUESTS_PER_MINUTE = "6000"
+PRACTICE_REQUESTS_PER_DAY = "10000000"
 
 
 def server_environment(layout: Layout, ports: dict[str, int], secrets: dict[str, str]) -> dict[str, str]:
@@ -67,6 +68,7 @@ def stack_environment(
     is_practice = source == practice_url(ports)
     if is_practice:
         ours["MATCH_ASSETS_REQUESTS_PER_MINUTE"] = PRACTICE_REQUESTS_PER_MINUTE
+        ours["MATCH_ASSETS_REQUESTS_PER_DAY"] = PRACTICE_REQUESTS_PER_DAY
     # addresses of the embedded servers are not for overriding here: whoever wants other servers needs no embedded ones
     return ours | {
         name: value for name, value in own.items() if name in SOURCE_VARIABLES or name not in ours
@@ -76,6 +78,7 @@ def stack_environment(
 SOURCE_VARIABLES = (
     "MATCH_ASSETS_SOURCE_URL",
     "MATCH_ASSETS_REQUESTS_PER_MINUTE",
+    "MATCH_ASSETS_REQUESTS_PER_DAY",
     "MATCH_ASSETS_CONTACT",
     "MATCH_ASSETS_CHROMIUM",
     "MATCH_ASSETS_BROWSER_URL",

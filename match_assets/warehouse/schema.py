@@ -3,6 +3,7 @@
 Current state (``matches``, ``match_pages``, ``match_stats``) holds the newest observation of each key; ``observations``
 keeps every content that ever was current, append-only. Ids are the source's own. Scores shown beside a status that is
 no result stay in ``home_score`` and ``away_score``; ``home_goals`` and ``away_goals`` are results after ninety minutes.
+Ids below zero are this project's own: seasons, stages, matches and teams that only a file names (``import-csv``).
 """
 
 from sqlalchemy import (
@@ -10,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -22,6 +24,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -80,6 +84,7 @@ months = Table(
     Column("site_time", MOMENT, comment="the source's clock at the last answer"),
     Column("observed_at", MOMENT, nullable=False),
     Column("n_matches", Integer, nullable=False),
+    Column("due_at", MOMENT, comment="the source's time from which to ask again; empty means never"),
 )
 
 teams = Table(
@@ -94,7 +99,7 @@ team_names = Table(
     "team_names",
     METADATA,
     Column("team_id", Integer, ForeignKey("teams.team_id"), primary_key=True),
-    Column("surface", Text, primary_key=True, comment="feed or match_centre: the source names teams differently there"),
+    Column("surface", Text, primary_key=True, comment="feed, match_centre or file: each names teams in its own way"),
     Column("name", Text, primary_key=True),
     Column("first_observed_at", MOMENT, nullable=False),
 )
@@ -124,10 +129,22 @@ matches = Table(
     Column("site_time", MOMENT, nullable=False),
     Column("observed_at", MOMENT, nullable=False),
     Column("content_hash", Text, nullable=False),
+    Column(
+        "superseded_by",
+        BigInteger,
+        ForeignKey("matches.match_id"),
+        comment="the same match under the id that counts now",
+    ),
     Index(None, "tournament", "season"),
     Index(None, "stage_id", "feed_month"),
+    Index(None, "superseded_by"),
     CheckConstraint("(home_goals IS NULL) = (away_goals IS NULL)", name="goals_of_both_sides"),
     CheckConstraint("home_goals IS NULL OR status = 6", name="only_finished_has_goals"),
+    CheckConstraint("home_goals >= 0 AND away_goals >= 0", name="goals_not_negative"),
+    CheckConstraint("home_team_id <> away_team_id", name="two_teams"),
+    CheckConstraint("superseded_by <> match_id", name="not_superseded_by_itself"),
+    CheckConstraint("(match_id < 0) = (season_id < 0)", name="file_matches_in_file_seasons"),
+    CheckConstraint("season ~ '^[0-9]{4}$'", name="season_is_a_year"),
 )
 
 match_pages = Table(
@@ -147,6 +164,8 @@ match_pages = Table(
     Column("asked_site_time", MOMENT),
     Column("feed_home_score", SmallInteger, comment="the feed's score for which the page was last asked"),
     Column("feed_away_score", SmallInteger),
+    Column("due_at", MOMENT, comment="the source's time from which to ask again; empty means never"),
+    CheckConstraint("attempts >= 0", name="attempts_not_negative"),
 )
 
 match_stats = Table(
@@ -161,6 +180,9 @@ match_stats = Table(
     Column("fouls", SmallInteger),
     Column("yellow_cards", SmallInteger),
     Column("red_cards", SmallInteger),
+    CheckConstraint(
+        "least(shots, shots_on_target, corners, fouls, yellow_cards, red_cards) >= 0", name="counts_not_negative"
+    ),
 )
 
 observations = Table(
@@ -168,7 +190,7 @@ observations = Table(
     METADATA,
     Column("observation_id", BigInteger, Identity(always=True), primary_key=True),
     Column("match_id", BigInteger, nullable=False),
-    Column("surface", Text, nullable=False, comment="feed or match_page"),
+    Column("surface", Text, nullable=False, comment="feed, match_page or file"),
     Column("site_time", MOMENT, nullable=False),
     Column("observed_at", MOMENT, nullable=False),
     Column("content_hash", Text, nullable=False),
@@ -195,7 +217,7 @@ gaps = Table(
     "gaps",
     METADATA,
     Column("match_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("kind", Text, primary_key=True, comment="statistics, missing, quarantined or disagreement"),
+    Column("kind", Text, primary_key=True, comment="see match_assets.warehouse.gaps"),
     Column("tournament", Text, nullable=False),
     Column("season", Text, nullable=False),
     Column("reason", Text, nullable=False),
@@ -218,4 +240,75 @@ source_pace = Table(
     METADATA,
     Column("host", Text, primary_key=True),
     Column("next_allowed_at", MOMENT, nullable=False),
+    Column("day", Date, comment="UTC day that n_today counts"),
+    Column("n_today", Integer, nullable=False, server_default="0", comment="requests given out on that day"),
+    Column("crawl_delay_seconds", Double, comment="what robots.txt last asked for"),
+)
+
+alerts = Table(
+    "alerts",
+    METADATA,
+    Column("alert_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("raised_at", MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False, comment="what it is about: a host, a partition"),
+    Column("message", Text, nullable=False),
+    Column("facts", JSONB, nullable=False),
+    Column("acknowledged_at", MOMENT, comment="when a person said that it was seen"),
+    Index(None, "kind", "subject"),
+)
+
+visits = Table(
+    "visits",
+    METADATA,
+    Column("visit_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("subject", Text, nullable=False, comment="what is visited: a partition key, or catalogue"),
+    Column("started_at", MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    UniqueConstraint("subject"),
+    comment="visits under way; one that was killed stands until it is taken up again",
+)
+
+visit_answers = Table(
+    "visit_answers",
+    METADATA,
+    Column("visit_id", BigInteger, ForeignKey("visits.visit_id", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, primary_key=True, comment="what the source was asked for"),
+    Column("record", LargeBinary, nullable=False, comment="what was read from the answer, as JSON"),
+    Column("observed_at", MOMENT, nullable=False),
+    comment="answers of visits under way, so that none is asked for twice",
+)
+
+team_aliases = Table(
+    "team_aliases",
+    METADATA,
+    Column("region_id", Integer, primary_key=True),
+    Column("folded", Text, primary_key=True, comment="the name as it is compared: NFC, case folded, single spaces"),
+    Column("name", Text, nullable=False, comment="as a file spells it"),
+    Column("team_id", Integer, nullable=False),
+    Column("origin", Text, nullable=False, comment="shipped, or the file that a person gave"),
+    Column("added_at", MOMENT, nullable=False, server_default=func.clock_timestamp()),
+)
+
+scrape_requests = Table(
+    "scrape_requests",
+    METADATA,
+    Column("request_id", Text, primary_key=True),
+    Column("tournament", Text, nullable=False),
+    Column("season", Text, nullable=False),
+    Column("reason", Text, nullable=False, comment="what the caller said; may be empty"),
+    Column("state", Text, nullable=False, server_default="requested"),
+    Column("run_id", Text, comment="the orchestrator's run that serves it"),
+    Column("detail", Text, nullable=False, server_default="", comment="progress, or why it failed"),
+    Column("requested_at", MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Column("updated_at", MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    CheckConstraint("state IN ('requested', 'running', 'done', 'failed')", name="known_state"),
+    CheckConstraint("season ~ '^[0-9]{4}$'", name="season_is_a_year"),
+    Index(
+        "uq_scrape_requests_open",
+        "tournament",
+        "season",
+        unique=True,
+        postgresql_where=text("state IN ('requested', 'running')"),
+    ),
+    Index(None, "state", "requested_at"),
 )
