@@ -277,6 +277,7 @@ class Settings(Frozen):
     s3_access_key: str | None = None
     s3_secret_key: str | None = None
     s3_region: str = "us-east-1"
+    s3_patience_seconds: float = Field(default=40.0, ge=0)
     redis_url: str
     mlflow_url: str
     source_url: str

@@ -14,8 +14,10 @@
     ├── DependencyUnavailableError    a server is away: start it or wait                                 (exit 4)
     ├── StoreError                    the object store holds something other than what was written       (exit 3)
     │   ├── NotAcceptedError          no accepted version of that asset and partition
+    │   ├── MissingObjectError        an object that a pointer names is gone
     │   ├── HashMismatchError         an object's bytes are not the bytes its name promises
-    │   └── PointerConflictError      another writer moved the pointer first
+    │   ├── PointerConflictError      another writer moved the pointer first
+    │   └── FencedOffError            a newer run has begun on the partition: this one may write no more
     ├── ModelError                    the registry holds nothing that may be served                      (exit 3)
     └── SourceError                   the site of origin                                                 (exit 5)
         ├── SourceUnavailableError    no usable answer after the capped retries                          (exit 4)
@@ -101,12 +103,20 @@ class NotAcceptedError(StoreError):
     """Nothing has been accepted for this asset and partition yet."""
 
 
+class MissingObjectError(StoreError):
+    """An object that a pointer names does not exist."""
+
+
 class HashMismatchError(StoreError):
     """An object's bytes do not hash to the name it bears."""
 
 
 class PointerConflictError(StoreError):
     """The pointer moved between reading and writing it."""
+
+
+class FencedOffError(StoreError):
+    """A newer run has begun on this partition; what this one would write is out of date."""
 
 
 class ModelError(MatchAssetsError):

@@ -30,7 +30,7 @@ class Platform(dg.ConfigurableResource[None]):
     @cached_property
     def store(self) -> Store:
         """The object store; its frames are kept in memory for the life of the process."""
-        return Store.from_settings(self.settings)
+        return Store.from_settings(self.settings, patience_seconds=self.settings.s3_patience_seconds)
 
     @cached_property
     def engine(self) -> Engine:

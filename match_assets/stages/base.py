@@ -151,7 +151,13 @@ def accepted_inputs(store: Store, wanted: list[tuple[str, str]]) -> dict[str, st
 
 
 def materialise(stage: Stage, context: StageContext, partition: str) -> Written:
-    """Computes a partition from its accepted inputs and stores it as the candidate."""
+    """Computes a partition from its accepted inputs and stores it as the candidate.
+
+    Raises:
+        FencedOffError: another run began on the partition meanwhile; its candidate stands.
+    """
+    # before the inputs are read: whoever begins later has seen at least as much
+    fence = context.store.begin(stage.name, partition, context.run_id)
     inputs = stage.inputs(context, partition)
     product = stage.compute(context, partition, inputs)
     pointer = context.store.put_candidate(
@@ -162,6 +168,7 @@ def materialise(stage: Stage, context: StageContext, partition: str) -> Written:
         code_version=stage.code_version(context.params),
         inputs=inputs,
         run_id=context.run_id,
+        fence=fence,
     )
     return Written(pointer, product)
 

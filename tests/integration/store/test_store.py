@@ -1,6 +1,5 @@
 """Candidates, verdicts and accepted versions on a real S3 server."""
 
-import datetime as dt
 import threading
 
 import polars as pl
@@ -18,25 +17,14 @@ from match_assets.errors import (
 from match_assets.store import Pointer, Store
 from match_assets.store.objects import Bucket, s3_client
 from match_assets.store.sql import run_sql
-
-PARTITION = "2024|ESP-LaLiga"
-
-
-@pytest.fixture
-def store(settings: Settings) -> Store:
-    return Store(Bucket(s3_client(settings), settings.s3_bucket), now=lambda: dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
-
-
-def frame(*goals: int) -> pl.DataFrame:
-    return pl.DataFrame({"match_id": list(range(1, len(goals) + 1)), "goals": list(goals)})
+from tests.integration.store.conftest import PARTITION, frame
+from tests.integration.store.conftest import put as put_candidate
 
 
 def put(
     store: Store, rows: pl.DataFrame, *, partition: str = PARTITION, source: str = "s1", code: str = "c1"
 ) -> Pointer:
-    return store.put_candidate(
-        "finished_matches", partition, rows, sort_by=["match_id"], code_version=code, inputs={"raw": source}, run_id="r"
-    )
+    return put_candidate(store, rows, partition=partition, inputs={"raw": source}, code=code)
 
 
 def test_a_candidate_is_not_readable_before_it_is_accepted(store: Store) -> None:
@@ -75,15 +63,15 @@ def test_the_history_keeps_every_accepted_version_in_order(store: Store) -> None
     assert [pointer.previous_sha256 for pointer in history] == [None, *digests[:2]]
 
 
-def test_same_content_of_two_partitions_is_one_object(store: Store, settings: Settings) -> None:
+def test_same_content_of_two_partitions_is_one_object(store: Store, place: Settings) -> None:
     put(store, frame(1))
     put(store, frame(1), partition="2023|ESP-LaLiga")
-    assert len(Bucket(s3_client(settings), settings.s3_bucket).keys("objects/")) == 1
+    assert len(Bucket(s3_client(place), place.s3_bucket).keys("objects/")) == 1
 
 
-def test_flipped_bytes_are_never_handed_out(store: Store, settings: Settings) -> None:
+def test_flipped_bytes_are_never_handed_out(store: Store, place: Settings) -> None:
     pointer = store.accept(put(store, frame(1, 2, 3)))
-    bucket = Bucket(s3_client(settings), settings.s3_bucket)
+    bucket = Bucket(s3_client(place), place.s3_bucket)
     found = bucket.get(Store.object_key(pointer.sha256))
     assert found is not None
     bucket.put(Store.object_key(pointer.sha256), found[0][:-9] + b"x" + found[0][-8:])
@@ -91,16 +79,16 @@ def test_flipped_bytes_are_never_handed_out(store: Store, settings: Settings) ->
         store.read("finished_matches", PARTITION)
 
 
-def test_a_vanished_object_is_named_with_the_remedy(store: Store, settings: Settings) -> None:
+def test_a_vanished_object_is_named_with_the_remedy(store: Store, place: Settings) -> None:
     pointer = store.accept(put(store, frame(1)))
-    s3_client(settings).delete_object(Bucket=settings.s3_bucket, Key=Store.object_key(pointer.sha256))
+    s3_client(place).delete_object(Bucket=place.s3_bucket, Key=Store.object_key(pointer.sha256))
     with pytest.raises(StoreError, match="is gone; materialise the partition"):
         store.read("finished_matches", PARTITION)
 
 
-def test_a_pointer_copied_to_another_partition_is_refused(store: Store, settings: Settings) -> None:
+def test_a_pointer_copied_to_another_partition_is_refused(store: Store, place: Settings) -> None:
     store.accept(put(store, frame(1)))
-    bucket = Bucket(s3_client(settings), settings.s3_bucket)
+    bucket = Bucket(s3_client(place), place.s3_bucket)
     found = bucket.get("pointers/finished_matches/2024%7CESP-LaLiga/accepted.json")
     assert found is not None
     bucket.put("pointers/finished_matches/2024%7CENG-PremierLeague/accepted.json", found[0])
@@ -108,12 +96,12 @@ def test_a_pointer_copied_to_another_partition_is_refused(store: Store, settings
         store.pointer("finished_matches", "2024|ENG-PremierLeague")
 
 
-def test_of_two_writers_that_accept_at_once_one_sees_the_conflict(store: Store, settings: Settings) -> None:
+def test_of_two_writers_that_accept_at_once_one_sees_the_conflict(store: Store, place: Settings) -> None:
     candidates = [put(store, frame(goals), source=str(goals)) for goals in (1, 2)]
     gate, outcomes = threading.Barrier(2), []
 
     def accept(candidate: Pointer) -> None:
-        mine = Store(Bucket(s3_client(settings), settings.s3_bucket))
+        mine = Store(Bucket(s3_client(place), place.s3_bucket))
         gate.wait()
         try:
             outcomes.append(mine.accept(candidate).sha256)
@@ -131,11 +119,12 @@ def test_of_two_writers_that_accept_at_once_one_sees_the_conflict(store: Store, 
     assert len(accepted) + outcomes.count("conflict") == 2
 
 
-def test_a_wrong_key_is_told_from_a_server_that_is_away(settings: Settings) -> None:
-    wrong = Store.from_settings(settings.model_copy(update={"s3_secret_key": "wrong"}))
+def test_a_wrong_key_is_told_from_a_server_that_is_away(place: Settings) -> None:
+    wrong = Store.from_settings(place.model_copy(update={"s3_secret_key": "wrong"}))
     with pytest.raises(ConfigurationError, match="MATCH_ASSETS_S3_SECRET_KEY"):
         wrong.pointer("finished_matches", PARTITION)
-    away = Store.from_settings(settings.model_copy(update={"s3_endpoint": "http://127.0.0.1:9"}))
+    settings = place.model_copy(update={"s3_endpoint": "http://127.0.0.1:9"})
+    away = Store.from_settings(settings, patience_seconds=0.0)
     with pytest.raises(DependencyUnavailableError, match=r"127\.0\.0\.1:9"):
         away.pointer("finished_matches", PARTITION)
 
