@@ -7,6 +7,25 @@ from typing import Any
 
 REGION, TOURNAMENT, SEASON, STAGE = 77, 701, 9100, 31000
 TEAMS = {11: "North United", 12: "Ålesund İ & Söhne", 13: "St. O'Neill's", 14: "Vale"}
+# What a club may be called, as far as pages, tables and files are concerned.
+NAMES = [
+    "İstanbul Başakşehir",
+    "Preußen Münster",
+    "Bodø/Glimt",
+    "St. O'Neill's",
+    'The "Reds"',
+    "A\u00a0B",
+    "  two  spaces ",
+    "Brighton &amp; Hove",
+    "Brighton & Hove",
+    "Cafe\u0301",
+    "Café",
+    "東京",
+    "😀 FC",
+    "</script><script>alert(1)</script>",
+    "back\\slash\nline",
+    "x" * 300,
+]
 RECORDED = {"touches": {"1": 300}, "passesTotal": {"1": 200}, "ratings": {"1": 6.1}}
 
 

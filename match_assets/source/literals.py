@@ -10,9 +10,13 @@ from typing import Any
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
 _BLANK = re.compile(r"\s*")
+# what of a string needs no look at each character
+_PLAIN = re.compile(r"[^'\"\\\n]+")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "undefined": None}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 MAX_DEPTH = 64
+# Python refuses to read numbers of some thousand digits; no page holds one of more than ten
+MAX_DIGITS = 100
 
 
 class LiteralError(ValueError):
@@ -25,7 +29,7 @@ def read_literal(text: str, start: int = 0) -> tuple[Any, int]:
     Objects become dictionaries with string keys (numeric keys too), an elided array slot becomes ``None``.
 
     Raises:
-        LiteralError: not a literal, cut short, or nested deeper than ``MAX_DEPTH``.
+        LiteralError: not a literal, cut short, nested deeper than ``MAX_DEPTH`` or a number of ``MAX_DIGITS`` and more.
 
     Example:
         >>> read_literal("[65,'Rayo',,{id:4, 2020:{8:1}}]")[0]
@@ -34,13 +38,13 @@ def read_literal(text: str, start: int = 0) -> tuple[Any, int]:
     return _value(text, _skip(text, start), 0)
 
 
-def literal_after(text: str, marker: re.Pattern[str]) -> Any:
-    """The literal that follows the first match of ``marker``.
+def literal_after(text: str, marker: re.Pattern[str], start: int = 0) -> Any:
+    """The literal that follows the first match of ``marker`` from ``start`` on.
 
     Raises:
         LiteralError: the marker is absent, or no literal follows it.
     """
-    found = marker.search(text)
+    found = marker.search(text, start)
     if found is None:
         raise LiteralError(f"nothing matches {marker.pattern}")
     return read_literal(text, found.end())[0]
@@ -63,6 +67,8 @@ def _value(text: str, position: int, depth: int) -> tuple[Any, int]:
         return _string(text, position)
     if number := _NUMBER.match(text, position):
         digits = number.group()
+        if len(digits) > MAX_DIGITS:
+            raise LiteralError(f"a number of {len(digits)} digits at {position}")
         return (int(digits) if digits.lstrip("-").isdigit() else float(digits)), number.end()
     if (name := _NAME.match(text, position)) and name.group() in _WORDS:
         return _WORDS[name.group()], name.end()
@@ -117,6 +123,9 @@ def _string(text: str, position: int) -> tuple[str, int]:
     quote, position = text[position], position + 1
     parts: list[str] = []
     while True:
+        if plain := _PLAIN.match(text, position):
+            parts.append(plain.group())
+            position = plain.end()
         character = text[position : position + 1]
         if not character or character == "\n":
             raise LiteralError(f"string not closed at {position}")

@@ -9,6 +9,8 @@ from enum import IntEnum
 import msgspec
 
 EXTENDED = frozenset({"AET", "PEN"})
+# How a finished match was ever seen to end. The shown score of any other ending may hold more than ninety minutes.
+ENDINGS = EXTENDED | {"FT"}
 
 
 class Status(IntEnum):
@@ -99,8 +101,9 @@ class FeedMatch(msgspec.Struct, frozen=True):
 class MonthFeed(msgspec.Struct, frozen=True):
     """A stage's calendar of one month, ``site_time`` being the source's own clock.
 
-    ``shells`` counts records without a match in them (status 0), ``quarantined`` maps match id to a status this
-    reader has never seen, ``time_mismatches`` are matches whose local and UTC kick-off disagree.
+    ``shells`` counts records without a match in them (status 0), ``quarantined`` maps match id to a status this reader
+    has never seen, or to 6 with an ending never seen. ``time_mismatches`` are matches whose local and UTC kick-off
+    disagree, ``new_keys`` names keys that no captured feed has (``matches.x``).
     """
 
     stage_id: int
@@ -110,6 +113,7 @@ class MonthFeed(msgspec.Struct, frozen=True):
     shells: int
     quarantined: dict[int, int]
     time_mismatches: tuple[int, ...]
+    new_keys: tuple[str, ...] = ()
 
 
 class TeamStatistics(msgspec.Struct, frozen=True):
@@ -132,7 +136,10 @@ class TeamStatistics(msgspec.Struct, frozen=True):
 
 
 class MatchPage(msgspec.Struct, frozen=True):
-    """A match page: header, half-time and both teams' statistics (none when the match centre is null)."""
+    """A match page: header, half-time and both teams' statistics (none when the match centre is null).
+
+    ``new_keys`` names keys that no captured page has (``matchCentreData.x``, ``home.x``, ``home.stats.x``).
+    """
 
     match_id: int
     home_team_id: int
@@ -145,3 +152,4 @@ class MatchPage(msgspec.Struct, frozen=True):
     away_score_half_time: int | None
     has_match_centre: bool
     teams: tuple[TeamStatistics, ...]
+    new_keys: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Pure readers of the source's pages: text and address in, records or ``UnexpectedPageError`` out."""
+"""Pure readers of the source's pages: bytes and address in, records or ``UnexpectedPageError`` out."""
 
 from match_assets.source.parsers.calendar import parse_month_feed
 from match_assets.source.parsers.catalogue import parse_home_page, parse_season_list, parse_season_page
