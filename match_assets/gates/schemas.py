@@ -13,15 +13,17 @@ from match_assets.gates.verdict import row_rule
 UTC = pl.Datetime("us", "UTC")
 GOALS = pa.Check.in_range(0, 30)
 COUNT = pa.Check.in_range(0, 150)
+# the source's ids are above zero, those of matches and teams that only a file names below
+AN_ID = pa.Check.ne(0)
 MATCH_KEYS = {
-    "match_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+    "match_id": pa.Column(pl.Int64, AN_ID),
     "tournament": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
     "season": pa.Column(pl.String, pa.Check.str_matches(r"^\d{4}$")),
 }
 KICK_OFF = {"kick_off_utc": pa.Column(UTC), "is_kick_off_time_known": pa.Column(pl.Boolean)}
 TEAMS = {
-    "home_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
-    "away_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+    "home_team_id": pa.Column(pl.Int64, AN_ID),
+    "away_team_id": pa.Column(pl.Int64, AN_ID),
     "home_team": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
     "away_team": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
 }
@@ -70,8 +72,8 @@ def raw_matches(tournament: str, season: str) -> pa.DataFrameSchema:
 def raw_match_stats() -> pa.DataFrameSchema:
     """Statistics of each side as scraped; null is unknown, zero is zero."""
     columns = {
-        "match_id": pa.Column(pl.Int64, pa.Check.gt(0)),
-        "team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "match_id": pa.Column(pl.Int64, AN_ID),
+        "team_id": pa.Column(pl.Int64, AN_ID),
         "is_home": pa.Column(pl.Boolean),
         **{name: pa.Column(pl.Int16, COUNT, nullable=True) for name in STATISTICS},
     }
@@ -133,8 +135,8 @@ def team_match_features(tournament: str, season: str, feature_names: Sequence[st
     columns = {
         **MATCH_KEYS,
         "kick_off_utc": pa.Column(UTC),
-        "team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
-        "opponent_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "team_id": pa.Column(pl.Int64, AN_ID),
+        "opponent_id": pa.Column(pl.Int64, AN_ID),
         "is_home": pa.Column(pl.Boolean),
         **_feature_columns(feature_names),
     }
@@ -149,8 +151,8 @@ def match_features(tournament: str, season: str, feature_names: Sequence[str]) -
     columns = {
         **MATCH_KEYS,
         "kick_off_utc": pa.Column(UTC),
-        "home_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
-        "away_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "home_team_id": pa.Column(pl.Int64, AN_ID),
+        "away_team_id": pa.Column(pl.Int64, AN_ID),
         **names,
         **_feature_columns(feature_names),
     }
@@ -163,7 +165,7 @@ def team_state(tournament: str) -> pa.DataFrameSchema:
     """One row per team: its identity is checked here, the rest of the columns is the features' own affair."""
     columns = {
         "tournament": pa.Column(pl.String, pa.Check.eq(tournament)),
-        "team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "team_id": pa.Column(pl.Int64, AN_ID),
         "team_name": pa.Column(pl.String, nullable=True),
     }
     return pa.DataFrameSchema(columns, unique=["team_id"])
@@ -174,8 +176,8 @@ def temporal_split(feature_names: Sequence[str]) -> pa.DataFrameSchema:
     columns = {
         **MATCH_KEYS,
         "kick_off_utc": pa.Column(UTC),
-        "home_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
-        "away_team_id": pa.Column(pl.Int64, pa.Check.gt(0)),
+        "home_team_id": pa.Column(pl.Int64, AN_ID),
+        "away_team_id": pa.Column(pl.Int64, AN_ID),
         "role": pa.Column(pl.String, pa.Check.isin(("fit", "calibration", "holdout"))),
         "validation_fold": pa.Column(pl.Int8, pa.Check.ge(0), nullable=True),
         "home_goals": pa.Column(pl.Int16, GOALS),

@@ -42,10 +42,12 @@ class Verdict:
         return tuple(failure.rule for failure in self.failures if failure.severity == "error")
 
     def summary(self) -> str:
-        """One line: the rules that failed with their counts, or that none did."""
+        """One line: the rules that failed with their counts and what they say of it, or that none did."""
         if not self.failures:
             return "all rules hold"
-        return "; ".join(f"{f.rule}: {f.count} ({f.severity})" for f in self.failures)
+        return "; ".join(
+            f"{f.rule}: {f.count} ({f.severity}){f', {f.explanation}' if f.explanation else ''}" for f in self.failures
+        )
 
     def table(self) -> list[dict[str, str | int]]:
         """Failing rows as flat records ``rule, severity, count, row`` for a table, ``ROWS_SHOWN`` a rule at most."""
@@ -83,12 +85,19 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule over the whole frame: ``offenders`` returns the rows that break it, none where it holds."""
+    """A rule over the whole frame: ``offenders`` returns the rows that break it, none where it holds.
+
+    ``explanation`` is said of a failure; it may be made from the offending rows.
+    """
 
     name: str
     offenders: Callable[[pl.DataFrame], pl.DataFrame]
     severity: Severity = "error"
-    explanation: str = ""
+    explanation: str | Callable[[pl.DataFrame], str] = ""
+
+    def explain(self, offenders: pl.DataFrame) -> str:
+        """What to say of a failure that ``offenders`` show."""
+        return self.explanation if isinstance(self.explanation, str) else self.explanation(offenders)
 
 
 def row_rule(name: str, holds: pl.Expr) -> pa.Check:
@@ -144,7 +153,8 @@ def judge(
             offenders = rule.offenders(frame)
             if offenders.height:
                 shown = offenders.head(ROWS_SHOWN)
-                failures.append(Failure(rule.name, rule.severity, offenders.height, shown, rule.explanation))
+                explanation = rule.explain(offenders)
+                failures.append(Failure(rule.name, rule.severity, offenders.height, shown, explanation))
     numbers: dict[str, int | float] = {"rows": frame.height, **(measures or {})}
     numbers["errors"] = sum(f.count for f in failures if f.severity == "error")
     numbers["warnings"] = sum(f.count for f in failures if f.severity == "warning")

@@ -7,8 +7,8 @@ from match_assets.gates import schemas
 from match_assets.gates.verdict import Rule, Verdict, judge
 from match_assets.keys import DataKey
 from match_assets.stages.base import Inputs, Product, Stage, StageContext
-from match_assets.stages.ingestion import gap_rules, unread_pages
-from match_assets.warehouse.reading import season_revision, season_snapshot
+from match_assets.stages.ingestion import ONE_ID_EACH, gap_rules, lost_results_rule, unread_pages
+from match_assets.warehouse.reading import season_revision, season_snapshot, superseded
 
 NOTHING_SCRAPED = "nothing scraped"
 
@@ -44,17 +44,23 @@ def _compute_stats(context: StageContext, partition: str, inputs: Inputs) -> Pro
     return Product(stats, {"matches with statistics": stats["match_id"].n_unique()})
 
 
-def _lost(context: StageContext, partition: str) -> Rule:
-    """Finished matches never leave: one that the accepted version holds must still be there."""
+def _accepted_results(context: StageContext, partition: str) -> Rule:
+    """Finished matches never leave: one that the accepted version holds must still be there, under whatever id."""
+    key = DataKey.parse(partition)
     pointer = context.store.pointer("raw_matches", partition)
     before = context.store.read_object(pointer.sha256) if pointer else None
+    renewed = superseded(context.engine, key.tournament, key.season)
 
     def offenders(frame: pl.DataFrame) -> pl.DataFrame:
         if before is None:
             return frame.head(0)
-        return before.filter(pl.col("status") == 6).join(frame, on="match_id", how="anti")
+        finished = before.filter(pl.col("status") == 6)
+        gone = finished.join(frame, on="match_id", how="anti")
+        held = frame.filter(pl.col("status") == 6).select("match_id")
+        successor = pl.col("match_id").replace_strict(renewed, default=None, return_dtype=pl.Int64)
+        return gone.join(held, left_on=successor, right_on="match_id", how="anti").select(before.columns)
 
-    return Rule("no finished match is lost", offenders, explanation="the accepted version held these matches")
+    return Rule("accepted results stay", offenders, explanation="the accepted version held these matches")
 
 
 def _doubled(frame: pl.DataFrame) -> pl.DataFrame:
@@ -70,9 +76,11 @@ def _doubled(frame: pl.DataFrame) -> pl.DataFrame:
 def _validate_matches(context: StageContext, partition: str, frame: pl.DataFrame) -> Verdict:
     key = DataKey.parse(partition)
     rules = (
-        _lost(context, partition),
+        lost_results_rule(context, partition),
+        _accepted_results(context, partition),
+        ONE_ID_EACH,
         Rule("one match of a team at a time", _doubled, explanation="one team in two matches at one kick-off"),
-        *gap_rules(context, partition, ("quarantined",)),
+        *gap_rules(context, partition, ("quarantined", "other source")),
         unread_pages(context, partition),
     )
     finished = int((frame["status"] == 6).sum())

@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, delete, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, Engine, Row, delete, select
 
+from match_assets.warehouse import copying
 from match_assets.warehouse.database import unavailable_is_named
 from match_assets.warehouse.schema import gaps
 
@@ -19,7 +19,12 @@ class Partition(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """One known gap; ``kind`` is statistics, missing, quarantined or disagreement."""
+    """One known gap of a match.
+
+    ``kind`` is ``statistics`` (its page has none), ``missing`` (listed no more), ``quarantined`` (of a status that this
+    version does not know), ``disagreement`` (page and calendar show different scores) or ``other source`` (a file has
+    another result than the site).
+    """
 
     match_id: int
     kind: str
@@ -46,10 +51,9 @@ def replace_gaps(
         found: (match id, kind) → reason.
         seen_at: when they were found.
     """
-    known = connection.execute(
-        select(gaps.c.match_id, gaps.c.kind).where(gaps.c.match_id.in_(sorted(set(match_ids))), gaps.c.kind.in_(kinds))
-    )
-    for match_id, kind in sorted({(row.match_id, row.kind) for row in known} - set(found)):
+    statement = select(gaps).where(copying.among(gaps.c.match_id, match_ids), gaps.c.kind.in_(kinds))
+    known = {(row.match_id, row.kind): row for row in connection.execute(statement)}
+    for match_id, kind in sorted(set(known) - set(found)):
         connection.execute(delete(gaps).where(gaps.c.match_id == match_id, gaps.c.kind == kind))
     rows: list[dict[str, Any]] = [
         {
@@ -58,16 +62,17 @@ def replace_gaps(
             "tournament": where.tournament,
             "season": where.season,
             "reason": reason,
-            "first_seen_at": seen_at,
+            "first_seen_at": known[match_id, kind].first_seen_at if (match_id, kind) in known else seen_at,
         }
         for (match_id, kind), reason in sorted(found.items())
     ]
-    if rows:
-        statement = upsert(gaps)
-        replaced = {name: statement.excluded[name] for name in ("reason", "tournament", "season")}
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=[gaps.c.match_id, gaps.c.kind], set_=replaced), rows
-        )
+    copying.replace(
+        connection, gaps, [row for row in rows if not _is_known(known.get((row["match_id"], row["kind"])), row)]
+    )
+
+
+def _is_known(held: Row[Any] | None, row: Mapping[str, Any]) -> bool:
+    return held is not None and held._asdict() == row
 
 
 def known_gaps(engine: Engine, tournament: str, season: str) -> list[Gap]:

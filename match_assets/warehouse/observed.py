@@ -1,13 +1,15 @@
 """One observation of a match against what the warehouse holds: which of the two stands.
 
 The newest observation of a key wins, whatever the order of arrival: by the source's own clock, then by ours, then (for
-two different contents of one instant) by the content's hash, so that any interleaving of writers ends in one state.
+two different contents of one instant) by the content's hash, so that any interleaving of writers ends in one state. A
+page without statistics is never the newer one of a page that has them: a match centre that is gone says nothing about
+the match.
 """
 
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -16,6 +18,11 @@ from match_assets.source.records import FeedMatch, MatchPage, TeamStatistics
 PRESENT = "present"
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 Verdict = Literal["insert", "change", "seen again", "stale"]
+Order = tuple[bool, dt.datetime, dt.datetime, str]
+# columns of a stored match that its next observation does not carry on as content
+_NOT_CONTENT = frozenset(
+    {"match_id", "site_time", "observed_at", "content_hash", "missing_since", "feed_month", "superseded_by"}
+)
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -28,14 +35,19 @@ class Observation(msgspec.Struct, frozen=True):
     row: dict[str, Any]
 
     @property
+    def has_statistics(self) -> bool:
+        """True for a page with statistics, which one without never replaces."""
+        return self.row.get("statistics") == PRESENT
+
+    @property
     def content_hash(self) -> str:
         """First 32 hex digits of the SHA-256 of the content's canonical JSON."""
         return content_hash(self.content)
 
     @property
-    def order(self) -> tuple[dt.datetime, dt.datetime, str]:
+    def order(self) -> Order:
         """What decides between two observations of one match: the greater stands."""
-        return (self.site_time, self.observed_at, self.content_hash)
+        return (self.has_statistics, self.site_time, self.observed_at, self.content_hash)
 
 
 class PageObservation(msgspec.Struct, frozen=True):
@@ -55,16 +67,32 @@ class PageObservation(msgspec.Struct, frozen=True):
 
 
 class WriteCounts(msgspec.Struct, frozen=True):
-    """What a batch did to the warehouse; ``stale`` observations were older than what stood there."""
+    """What a batch did to the warehouse.
+
+    ``stale`` observations were older than what stood there, ``duplicates`` older than another of the batch or equal to
+    it. ``contested`` counts, over and above, two different contents of one instant: the greater hash stands.
+    """
 
     inserted: int = 0
     changed: int = 0
     unchanged: int = 0
     stale: int = 0
     duplicates: int = 0
+    contested: int = 0
 
     def __add__(self, other: "WriteCounts") -> "WriteCounts":
         return WriteCounts(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
+
+
+class Settled(NamedTuple):
+    """The standing observation of each match, sorted by match, and how many were set aside for them.
+
+    ``n_contested`` of those set aside were of the very instant of the one that stands, with another content.
+    """
+
+    standing: list[Observation]
+    n_duplicates: int
+    n_contested: int
 
 
 def content_hash(content: Mapping[str, Any]) -> str:
@@ -106,10 +134,10 @@ def match_observation(
 
 
 def missing_observation(current: Mapping[str, Any], *, site_time: dt.datetime, observed_at: dt.datetime) -> Observation:
-    """The stored match ``current``, no longer listed by the calendar; its mark keeps the first time it was missed."""
-    own = {"match_id", "site_time", "observed_at", "content_hash", "missing_since", "feed_month"}
-    content = {name: value for name, value in current.items() if name not in own}
-    row = {**content, "missing_since": current["missing_since"] or site_time, "feed_month": current["feed_month"]}
+    """The stored match ``current``, no longer listed by the calendar; its mark is the source's time of the last listing."""
+    content = {name: value for name, value in current.items() if name not in _NOT_CONTENT}
+    missing_since = current["missing_since"] or current["site_time"]
+    row = {**content, "missing_since": missing_since, "feed_month": current["feed_month"]}
     return Observation(current["match_id"], site_time, observed_at, {**content, "is_missing": True}, row)
 
 
@@ -128,23 +156,36 @@ def page_observation(observed: PageObservation) -> Observation:
     return Observation(observed.match_id, observed.site_time, observed.observed_at, content, row)
 
 
-def newest(observations: Iterable[Observation]) -> tuple[list[Observation], int]:
-    """The standing observation of each match, sorted by match, and how many were set aside."""
+def newest(observations: Iterable[Observation]) -> Settled:
+    """The standing observation of each match among ``observations``."""
+    seen = list(observations)
     standing: dict[int, Observation] = {}
-    n_seen = 0
-    for observation in observations:
-        n_seen += 1
+    for observation in seen:
         held = standing.get(observation.match_id)
         if held is None or observation.order > held.order:
             standing[observation.match_id] = observation
-    return [standing[match_id] for match_id in sorted(standing)], n_seen - len(standing)
+    n_contested = sum(_is_of_one_instant(standing[item.match_id].order, item.order) for item in seen)
+    return Settled([standing[match_id] for match_id in sorted(standing)], len(seen) - len(standing), n_contested)
+
+
+def order(row: Mapping[str, Any]) -> Order:
+    """What decides between the stored ``row`` and another observation of its match: the greater stands."""
+    return (row.get("statistics") == PRESENT, row["site_time"], row["observed_at"], row["content_hash"])
 
 
 def verdict(current: Mapping[str, Any] | None, observation: Observation) -> Verdict:
     """What becomes of ``observation`` beside the stored row ``current``."""
     if current is None:
         return "insert"
-    is_newer = observation.order > (current["site_time"], current["observed_at"], current["content_hash"])
     if observation.content_hash == current["content_hash"]:
         return "seen again"
-    return "change" if is_newer else "stale"
+    return "change" if observation.order > order(current) else "stale"
+
+
+def is_contested(current: Mapping[str, Any] | None, observation: Observation) -> bool:
+    """Whether the stored row shows another content of the very instant of ``observation``."""
+    return current is not None and _is_of_one_instant(order(current), observation.order)
+
+
+def _is_of_one_instant(one: Order, other: Order) -> bool:
+    return one[:-1] == other[:-1] and one[-1] != other[-1]

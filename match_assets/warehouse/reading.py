@@ -7,7 +7,7 @@ import polars as pl
 from sqlalchemy import Connection, Engine, Select, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from match_assets.source.records import SETTLED_STATUSES
+from match_assets.source.records import SETTLED_STATUSES, Status
 from match_assets.warehouse.database import unavailable_is_named
 from match_assets.warehouse.observed import PRESENT
 from match_assets.warehouse.schema import match_pages, match_stats, matches, months, seasons, teams, tournaments
@@ -69,10 +69,23 @@ class LateMatch(NamedTuple):
     kick_off_utc: dt.datetime
 
 
+class LostResults(NamedTuple):
+    """How many results a season has, and which of them are not listed any more."""
+
+    n_finished: int
+    match_ids: tuple[int, ...]
+
+    def __str__(self) -> str:
+        missing = ", ".join(map(str, self.match_ids)) or "none"
+        listed = self.n_finished - len(self.match_ids)
+        return f"{listed} of {self.n_finished} finished matches are listed; missing: {missing}"
+
+
 def season_snapshot(engine: Engine, tournament: str, season: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """``raw_matches`` and ``raw_match_stats`` of one season from one snapshot of the database.
 
-    A match that the calendar no longer lists is left out unless it is finished: a result is never lost.
+    A match that the calendar no longer lists is left out unless it is finished: a result is never lost. One that has
+    another id by now is left out whatever it is.
 
     Args:
         engine: the warehouse.
@@ -98,17 +111,20 @@ def season_revision(engine: Engine) -> dict[str, str]:
     """A digest of each season's content by partition key; it moves only when content does.
 
     A digest rather than the highest of a sequence: numbers are drawn before they are committed, so that a slow
-    transaction could hide behind a faster one's higher number.
+    transaction could hide behind a faster one's higher number. Matches that have another id by now are no part of it, as
+    they are none of the export: a link made or taken away moves it, a file about matches that the site lists does not.
     """
     digest = func.md5(
         func.string_agg(
-            matches.c.content_hash + func.coalesce(match_pages.c.content_hash, ""),
+            # with the id: two matches may show the same content, one after the other
+            func.concat(matches.c.match_id, matches.c.content_hash, match_pages.c.content_hash),
             aggregate_order_by(func.chr(44), matches.c.match_id),
         )
     )
     statement = (
         select(matches.c.season, matches.c.tournament, digest)
         .select_from(matches.outerjoin(match_pages, matches.c.match_id == match_pages.c.match_id))
+        .where(matches.c.superseded_by.is_(None))
         .group_by(matches.c.season, matches.c.tournament)
         .order_by(matches.c.season, matches.c.tournament)
     )
@@ -116,8 +132,34 @@ def season_revision(engine: Engine) -> dict[str, str]:
         return {f"{season}|{tournament}": found for season, tournament, found in connection.execute(statement)}
 
 
+def lost_results(engine: Engine, tournament: str, season: str) -> LostResults:
+    """Finished matches of one season that are not listed any more and have no other id."""
+    statement = (
+        select(matches.c.match_id, matches.c.missing_since)
+        .where(
+            matches.c.tournament == tournament,
+            matches.c.season == season,
+            matches.c.status == Status.FINISHED,
+            matches.c.superseded_by.is_(None),
+        )
+        .order_by(matches.c.match_id)
+    )
+    with unavailable_is_named(engine), engine.connect() as connection:
+        rows = connection.execute(statement).all()
+    return LostResults(len(rows), tuple(match_id for match_id, missing_since in rows if missing_since is not None))
+
+
+def superseded(engine: Engine, tournament: str, season: str) -> dict[int, int]:
+    """The id that counts now for each match of one season that has another by now."""
+    statement = select(matches.c.match_id, matches.c.superseded_by).where(
+        matches.c.tournament == tournament, matches.c.season == season, matches.c.superseded_by.is_not(None)
+    )
+    with unavailable_is_named(engine), engine.connect() as connection:
+        return {row.match_id: row.superseded_by for row in connection.execute(statement)}
+
+
 def catalogue(engine: Engine) -> list[SeasonEntry]:
-    """All seasons the source was seen to list, by tournament and season."""
+    """All seasons the site was seen to list or a file tells of, by tournament and season; a file's ids are below zero."""
     statement = (
         select(
             seasons.c.tournament,
@@ -136,17 +178,22 @@ def catalogue(engine: Engine) -> list[SeasonEntry]:
 
 
 def live_partitions(engine: Engine) -> list[str]:
-    """Partition keys that can still change: each tournament's newest season, and any with a match to come.
+    """Partition keys that can still change: each tournament's newest season on the site, and any with a match to come.
 
     A match to come is an unsettled one not more than ``LIVE_DAYS`` before the source's own clock.
     """
-    newest = select(func.max(seasons.c.season), seasons.c.tournament).group_by(seasons.c.tournament)
+    newest = (
+        select(func.max(seasons.c.season), seasons.c.tournament)
+        .where(seasons.c.season_id > 0)
+        .group_by(seasons.c.tournament)
+    )
     site_time = select(func.max(months.c.site_time)).scalar_subquery()
     unsettled = (
         select(matches.c.season, matches.c.tournament)
         .where(
             matches.c.status.not_in([int(status) for status in SETTLED_STATUSES]),
             matches.c.missing_since.is_(None),
+            matches.c.superseded_by.is_(None),
             matches.c.kick_off_utc >= site_time - dt.timedelta(days=LIVE_DAYS),
         )
         .distinct()
@@ -178,6 +225,7 @@ def late_matches(engine: Engine, *, late_after_hours: float) -> list[LateMatch]:
         .where(
             matches.c.status.in_([1, 3, 4]),
             matches.c.missing_since.is_(None),
+            matches.c.superseded_by.is_(None),
             or_(
                 and_(matches.c.is_kick_off_time_known, matches.c.kick_off_utc + patience < clock.c.site_time),
                 matches.c.kick_off_utc + patience + dt.timedelta(days=1) < clock.c.site_time,
@@ -210,6 +258,7 @@ def _matches_query(tournament: str, season: str) -> Select[Any]:
         .where(
             matches.c.tournament == tournament,
             matches.c.season == season,
+            matches.c.superseded_by.is_(None),
             or_(matches.c.missing_since.is_(None), matches.c.home_goals.is_not(None)),
         )
         .order_by(matches.c.match_id)
@@ -224,6 +273,7 @@ def _statistics_query(tournament: str, season: str) -> Select[Any]:
         .where(
             matches.c.tournament == tournament,
             matches.c.season == season,
+            matches.c.superseded_by.is_(None),
             match_pages.c.statistics == PRESENT,
             matches.c.home_goals.is_not(None),
         )

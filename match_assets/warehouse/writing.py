@@ -1,28 +1,30 @@
 """Replay-safe writing: any batch, any number of times, in any order, ends in the newest observation of each key.
 
-Each public function is one transaction over rows sorted by key. Writers of matches take one advisory lock in turn: a
-batch lasts milliseconds, the site's pace leaves room for no more, and neither deadlock nor lost update can arise. A
-content that is seen again writes only the time it was seen, which later tells a stale observation.
+Each public function is one transaction. What the site is to be asked for next (``due_at``) and which matches are others
+under a new id are worked out in the transaction that changes what they depend on.
 """
 
 import datetime as dt
 import gzip
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, Engine, insert, select
 
-from match_assets.source.records import MonthFeed, SeasonLink, StageLink, TournamentLink
-from match_assets.warehouse import observed, schema
+from match_assets.killpoint import killpoint
+from match_assets.source.records import SETTLED_STATUSES, MonthFeed, SeasonLink, StageLink, TournamentLink
+from match_assets.warehouse import copying, observed, schema, visits
 from match_assets.warehouse.database import in_transaction
+from match_assets.warehouse.due import REVISIT_DAYS, month_due, page_due
 from match_assets.warehouse.gaps import Partition, replace_gaps
+from match_assets.warehouse.links import relink
 from match_assets.warehouse.observed import Observation, PageObservation, WriteCounts
+from match_assets.warehouse.settling import current_rows, settle, take_writer_lock, write_statistics, write_team_names
 
-_WRITER_LOCK = 6_242_002
-
-_OWN_COLUMNS = ("match_id", "site_time", "observed_at", "content_hash")
+# columns of a page that tell of asking for it, and its key
+_ATTEMPT = ("match_id", "attempts", "asked_at", "asked_site_time", "feed_home_score", "feed_away_score", "due_at")
 
 
 class Fetch(msgspec.Struct, frozen=True):
@@ -70,41 +72,52 @@ def write_tournament(
     engine: Engine, tournament: str, link: TournamentLink, seasons: Sequence[SeasonLink], observed_at: dt.datetime
 ) -> None:
     """Store a tournament and its seasons as the catalogue lists them; seasons no longer listed stay."""
+    row = {
+        "tournament": tournament,
+        "region_id": link.region_id,
+        "tournament_id": link.tournament_id,
+        "region_name": link.region_name,
+        "name": link.name,
+        "url": link.url,
+        "observed_at": observed_at,
+    }
+    rows = [
+        {
+            "season_id": season.season_id,
+            "tournament": tournament,
+            "season": season.key,
+            "name": season.name,
+            "url": season.url,
+            "observed_at": observed_at,
+        }
+        for season in seasons
+    ]
 
     def work(connection: Connection) -> None:
-        _upsert(
-            connection,
-            schema.tournaments,
-            [
-                {
-                    "tournament": tournament,
-                    "region_id": link.region_id,
-                    "tournament_id": link.tournament_id,
-                    "region_name": link.region_name,
-                    "name": link.name,
-                    "url": link.url,
-                    "observed_at": observed_at,
-                }
-            ],
-        )
-        rows = [
-            {
-                "season_id": season.season_id,
-                "tournament": tournament,
-                "season": season.key,
-                "name": season.name,
-                "url": season.url,
-                "observed_at": observed_at,
-            }
-            for season in sorted(seasons, key=lambda season: season.season_id)
-        ]
-        _upsert(connection, schema.seasons, rows)
+        copying.replace(connection, schema.tournaments, [row], newest_by=("observed_at", "name", "url"))
+        copying.replace(connection, schema.seasons, rows, newest_by=("observed_at", "season", "name", "url"))
+        killpoint("tournament.before_commit")
 
     in_transaction(engine, work)
+    killpoint("tournament.after_commit")
 
 
 def write_season(engine: Engine, batch: SeasonBatch) -> WriteCounts:
     """Store one visit to a season: all of it or nothing."""
+    return apply_visit(engine, batch, None)
+
+
+def apply_visit(
+    engine: Engine, batch: SeasonBatch, visit_id: int | None, *, revisit_days: Sequence[int] = REVISIT_DAYS
+) -> WriteCounts:
+    """Store one visit to a season, all of it or nothing, and end the visit in the same transaction.
+
+    Args:
+        engine: the warehouse.
+        batch: what the visit saw.
+        visit_id: the visit of which nothing is left to do after this; ``None`` where it goes on.
+        revisit_days: days after kick-off at which a month is to be asked again.
+    """
     incoming = [
         observed.match_observation(
             match,
@@ -118,46 +131,67 @@ def write_season(engine: Engine, batch: SeasonBatch) -> WriteCounts:
         for month in batch.months
         for match in month.feed.matches
     ]
+    where = Partition(batch.tournament, batch.season)
 
     def work(connection: Connection) -> WriteCounts:
-        _take_writer_lock(connection)
+        take_writer_lock(connection)
         _write_calendar(connection, batch)
         _write_teams(connection, incoming)
         gone = [
             observed.missing_observation(row, site_time=batch.site_time, observed_at=batch.observed_at)
-            for row in _current(connection, schema.matches, batch.missing).values()
+            for row in current_rows(connection, schema.matches, batch.missing).values()
         ]
-        counts = _write_observations(connection, schema.matches, "feed", [*incoming, *gone])
-        listed = [match.match_id for month in batch.months for match in month.feed.matches]
-        where = Partition(batch.tournament, batch.season)
-        replace_gaps(
-            connection,
-            where,
-            (*listed, *batch.missing),
-            kinds=("missing", "quarantined"),
-            found=_season_gaps(batch),
-            seen_at=batch.observed_at,
-        )
+        counts, _ = settle(connection, schema.matches, "feed", [*incoming, *gone])
+        relink(connection, where, batch.observed_at)
+        _plan_months(connection, batch, revisit_days)
+        found = _quarantined(batch)
+        looked_at = {item.match_id for item in incoming} | {match_id for match_id, _ in found}
+        replace_gaps(connection, where, looked_at, kinds=("quarantined",), found=found, seen_at=batch.observed_at)
+        if visit_id is not None:
+            visits.close(connection, visit_id)
+        killpoint("season.before_commit")
         return counts
 
-    return in_transaction(engine, work)
+    counts = in_transaction(engine, work)
+    killpoint("season.after_commit")
+    return counts
 
 
-def write_pages(engine: Engine, tournament: str, season: str, pages: Sequence[PageObservation]) -> WriteCounts:
+def write_pages(
+    engine: Engine,
+    tournament: str,
+    season: str,
+    pages: Sequence[PageObservation],
+    *,
+    revisit_days: Sequence[int] = REVISIT_DAYS,
+) -> WriteCounts:
     """Store match pages with their statistics.
 
     A page without statistics never takes away those that an earlier one had: absence of a match centre is no news
     about the match. It counts as one more attempt.
+
+    Args:
+        engine: the warehouse.
+        tournament: key in ``params.yaml``.
+        season: year in which the season begins.
+        pages: as read, of matches that the warehouse knows.
+        revisit_days: days after kick-off at which a page is to be asked for again.
     """
+    told = [(page, observed.page_observation(page)) for page in pages]
 
     def work(connection: Connection) -> WriteCounts:
-        _take_writer_lock(connection)
-        current = _current(connection, schema.match_pages, [page.match_id for page in pages])
-        kept = [page for page in pages if page.teams or not _has_statistics(current.get(page.match_id))]
-        counts = _write_observations(connection, schema.match_pages, "match_page", map(observed.page_observation, kept))
-        _count_attempts(connection, pages)
-        _write_statistics(connection, kept)
-        rows = _current(connection, schema.match_pages, [page.match_id for page in pages])
+        take_writer_lock(connection)
+        counts, fresh = settle(connection, schema.match_pages, "match_page", [item for _, item in told])
+        _count_attempts(connection, pages, revisit_days)
+        rows = current_rows(connection, schema.match_pages, _ids(pages))
+        _write_page_teams(
+            connection,
+            {
+                item.match_id: page
+                for page, item in told
+                if item.match_id in fresh and page.teams and item.content_hash == rows[item.match_id]["content_hash"]
+            },
+        )
         moment = max((page.observed_at for page in pages), default=observed.EPOCH)
         replace_gaps(
             connection,
@@ -167,9 +201,12 @@ def write_pages(engine: Engine, tournament: str, season: str, pages: Sequence[Pa
             found=_page_gaps(rows),
             seen_at=moment,
         )
+        killpoint("pages.before_commit")
         return counts
 
-    return in_transaction(engine, work)
+    counts = in_transaction(engine, work)
+    killpoint("pages.after_commit")
+    return counts
 
 
 def write_fetches(engine: Engine, fetches: Sequence[Fetch]) -> None:
@@ -185,87 +222,6 @@ def write_fetches(engine: Engine, fetches: Sequence[Fetch]) -> None:
         in_transaction(engine, lambda connection: connection.execute(insert(schema.fetches), rows))
 
 
-def _take_writer_lock(connection: Connection) -> None:
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
-
-
-def _upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert, or replace what an earlier observation wrote."""
-    if not rows:
-        return
-    statement = upsert(table)
-    replaced = {name: statement.excluded[name] for name in rows[0] if not table.c[name].primary_key}
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns),
-            set_=replaced,
-            where=table.c.observed_at <= statement.excluded.observed_at,
-        ),
-        list(rows),
-    )
-
-
-def _current(connection: Connection, table: Table, match_ids: Iterable[int]) -> dict[int, Mapping[str, Any]]:
-    rows = connection.execute(select(table).where(table.c.match_id.in_(sorted(set(match_ids))))).mappings()
-    return {row["match_id"]: dict(row) for row in rows}
-
-
-def _write_observations(
-    connection: Connection, table: Table, surface: str, observations: Iterable[Observation]
-) -> WriteCounts:
-    """Settle ``observations`` against ``table`` and append those that became current to the history."""
-    standing, n_duplicates = observed.newest(observations)
-    current = _current(connection, table, [observation.match_id for observation in standing])
-    verdicts = {item.match_id: observed.verdict(current.get(item.match_id), item) for item in standing}
-    chosen = {kind: [item for item in standing if verdicts[item.match_id] == kind] for kind in set(verdicts.values())}
-    inserted, changed = chosen.get("insert", []), chosen.get("change", [])
-    if inserted:
-        connection.execute(insert(table), [_row(item) for item in inserted])
-    if changed:
-        _update(connection, table, [_row(item) for item in changed])
-    if repeated := chosen.get("seen again"):
-        later = [item for item in repeated if item.order > _order(current[item.match_id])]
-        seen_columns = ("match_id", "site_time", "observed_at", *(("feed_month",) if table is schema.matches else ()))
-        _update(connection, table, [{name: _row(item)[name] for name in seen_columns} for item in later])
-    if inserted or changed:
-        connection.execute(insert(schema.observations), [_history(item, surface) for item in (*inserted, *changed)])
-    stale = len(chosen.get("stale", ()))
-    return WriteCounts(
-        len(inserted), len(changed), len(standing) - len(inserted) - len(changed) - stale, stale, n_duplicates
-    )
-
-
-def _row(item: Observation) -> dict[str, Any]:
-    return {
-        "match_id": item.match_id,
-        "site_time": item.site_time,
-        "observed_at": item.observed_at,
-        "content_hash": item.content_hash,
-        **item.row,
-    }
-
-
-def _order(row: Mapping[str, Any]) -> tuple[dt.datetime, dt.datetime, str]:
-    return (row["site_time"], row["observed_at"], row["content_hash"])
-
-
-def _update(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    if not rows:
-        return
-    names = [name for name in rows[0] if name not in ("match_id", "attempts")]
-    connection.execute(
-        update(table)
-        .where(table.c.match_id == bindparam("key_match_id"))
-        .values({name: bindparam(f"new_{name}") for name in names}),
-        [{"key_match_id": row["match_id"], **{f"new_{name}": row[name] for name in names}} for row in rows],
-    )
-
-
-def _history(item: Observation, surface: str) -> dict[str, Any]:
-    own = {name: value for name, value in _row(item).items() if name in _OWN_COLUMNS}
-    return {**own, "surface": surface, "content": msgspec.to_builtins(item.content)}
-
-
 def _write_calendar(connection: Connection, batch: SeasonBatch) -> None:
     stages = [
         {
@@ -276,9 +232,9 @@ def _write_calendar(connection: Connection, batch: SeasonBatch) -> None:
             "days": [day.isoformat() for day in calendar.days],
             "observed_at": batch.observed_at,
         }
-        for calendar in sorted(batch.stages, key=lambda calendar: calendar.stage.stage_id)
+        for calendar in batch.stages
     ]
-    _upsert(connection, schema.stages, stages)
+    copying.replace(connection, schema.stages, stages, newest_by=("observed_at", "name", "url", "days"))
     months = [
         {
             "stage_id": month.feed.stage_id,
@@ -287,99 +243,92 @@ def _write_calendar(connection: Connection, batch: SeasonBatch) -> None:
             "observed_at": month.observed_at,
             "n_matches": len(month.feed.matches),
         }
-        for month in sorted(batch.months, key=lambda month: (month.feed.stage_id, month.feed.month))
+        for month in batch.months
     ]
-    _upsert(connection, schema.months, months)
+    copying.replace(connection, schema.months, months, newest_by=("observed_at", "n_matches"))
+
+
+def _plan_months(connection: Connection, batch: SeasonBatch, revisit_days: Sequence[int]) -> None:
+    """Set from when each month read is due again; a match that moved changes two months, so all are looked at."""
+    held = schema.matches
+    listed: dict[tuple[int, str], list[tuple[dt.datetime, bool]]] = defaultdict(list)
+    for row in connection.execute(
+        select(held.c.stage_id, held.c.feed_month, held.c.kick_off_utc, held.c.status).where(
+            held.c.season_id == batch.season_id, held.c.missing_since.is_(None), held.c.superseded_by.is_(None)
+        )
+    ):
+        listed[row.stage_id, row.feed_month].append((row.kick_off_utc, row.status in SETTLED_STATUSES))
+    planned = []
+    of_season = select(schema.stages.c.stage_id).where(schema.stages.c.season_id == batch.season_id)
+    for row in connection.execute(select(schema.months).where(schema.months.c.stage_id.in_(of_season))):
+        here = listed[row.stage_id, row.month]
+        ended = [kick_off for kick_off, is_over in here if is_over]
+        asked_at = row.site_time or batch.site_time
+        due_at = month_due(ended, len(here) - len(ended), asked_at, revisit_days, month=row.month)
+        if due_at != row.due_at:
+            planned.append({"stage_id": row.stage_id, "month": row.month, "due_at": due_at})
+    copying.change(connection, schema.months, planned)
 
 
 def _write_teams(connection: Connection, observations: Sequence[Observation]) -> None:
     """Each team under the name that the feed shows last, and every name it ever showed."""
-    shown: dict[int, tuple[dt.datetime, str]] = {}
-    for item in observations:
-        for side in ("home", "away"):
-            team_id, name = item.content[f"{side}_team_id"], item.content[f"{side}_team"]
-            shown[team_id] = max(shown.get(team_id, (item.observed_at, name)), (item.observed_at, name))
-    rows = [
-        {"team_id": team_id, "name": name, "observed_at": moment} for team_id, (moment, name) in sorted(shown.items())
-    ]
-    _upsert(connection, schema.teams, rows)
-    _write_team_names(connection, "feed", {(team_id, name, moment) for team_id, (moment, name) in shown.items()})
-
-
-def _write_team_names(connection: Connection, surface: str, names: Iterable[tuple[int, str, dt.datetime]]) -> None:
-    rows = [
-        {"team_id": team_id, "surface": surface, "name": name, "first_observed_at": moment}
-        for team_id, name, moment in sorted(names)
-    ]
-    if rows:
-        connection.execute(upsert(schema.team_names).on_conflict_do_nothing(), rows)
-
-
-def _has_statistics(row: Mapping[str, Any] | None) -> bool:
-    return row is not None and row["statistics"] == observed.PRESENT
-
-
-def _count_attempts(connection: Connection, pages: Sequence[PageObservation]) -> None:
-    """One more attempt for each page and the result it was read for; a replayed batch counts once."""
-    rows = [
-        {
-            "key_match_id": page.match_id,
-            "new_home": page.feed_score[0],
-            "new_away": page.feed_score[1],
-            "new_asked_at": page.observed_at,
-            "new_site_time": page.site_time,
-        }
-        for page in sorted(pages, key=lambda page: (page.match_id, page.observed_at))
-    ]
-    if not rows:
-        return
-    table = schema.match_pages
-    is_later = or_(table.c.asked_at.is_(None), table.c.asked_at < bindparam("new_asked_at"))
-    connection.execute(
-        update(table)
-        .where(table.c.match_id == bindparam("key_match_id"), is_later)
-        .values(
-            attempts=table.c.attempts + 1,
-            asked_at=bindparam("new_asked_at"),
-            asked_site_time=bindparam("new_site_time"),
-            feed_home_score=bindparam("new_home"),
-            feed_away_score=bindparam("new_away"),
-        ),
-        rows,
-    )
-
-
-def _write_statistics(connection: Connection, pages: Sequence[PageObservation]) -> None:
-    """Replace the statistics of those pages that stand now; a stale page's are dropped."""
-    current = _current(connection, schema.match_pages, [page.match_id for page in pages])
-    standing = {
-        page.match_id: page
-        for page in pages
-        if page.teams and observed.page_observation(page).content_hash == current[page.match_id]["content_hash"]
+    shown = {
+        (item.content[f"{side}_team_id"], item.content[f"{side}_team"], item.observed_at)
+        for item in observations
+        for side in ("home", "away")
     }
-    if not standing:
-        return
-    teams = [(match_id, team) for match_id, page in sorted(standing.items()) for team in page.teams]
-    _write_team_names(
-        connection,
-        "match_centre",
-        {(team.team_id, team.name, standing[match_id].observed_at) for match_id, team in teams},
-    )
-    table = schema.match_stats
-    connection.execute(delete(table).where(table.c.match_id.in_(sorted(standing))))
-    columns = [column.name for column in table.columns if column.name != "match_id"]
-    connection.execute(
-        insert(table),
-        [{"match_id": match_id, **{name: getattr(team, name) for name in columns}} for match_id, team in teams],
+    rows = [{"team_id": team_id, "name": name, "observed_at": moment} for team_id, name, moment in sorted(shown)]
+    copying.replace(connection, schema.teams, rows, newest_by=("observed_at", "name"))
+    write_team_names(connection, "feed", shown)
+
+
+def _count_attempts(connection: Connection, pages: Sequence[PageObservation], revisit_days: Sequence[int]) -> None:
+    """One more attempt for each page and the result it was read for; a replayed batch counts once."""
+    rows = {match_id: dict(row) for match_id, row in current_rows(connection, schema.match_pages, _ids(pages)).items()}
+    kick_offs = {
+        match_id: row["kick_off_utc"] for match_id, row in current_rows(connection, schema.matches, _ids(pages)).items()
+    }
+    counted = set()
+    for page in sorted(pages, key=lambda page: (page.match_id, page.observed_at)):
+        row = rows[page.match_id]
+        if row["asked_at"] is not None and row["asked_at"] >= page.observed_at:
+            continue
+        counted.add(page.match_id)
+        row |= {
+            "attempts": row["attempts"] + 1,
+            "asked_at": page.observed_at,
+            "asked_site_time": page.site_time,
+            "feed_home_score": page.feed_score[0],
+            "feed_away_score": page.feed_score[1],
+        }
+        row["due_at"] = page_due(
+            kick_offs[page.match_id],
+            page.site_time,
+            revisit_days,
+            has_statistics=row["statistics"] == observed.PRESENT,
+            attempts=row["attempts"],
+        )
+    copying.change(
+        connection, schema.match_pages, [{name: rows[key][name] for name in _ATTEMPT} for key in sorted(counted)]
     )
 
 
-def _season_gaps(batch: SeasonBatch) -> dict[tuple[int, str], str]:
-    gaps = {(match_id, "missing"): "no longer in the calendar" for match_id in batch.missing}
-    for month in batch.months:
-        for match_id, status in month.feed.quarantined.items():
-            gaps[match_id, "quarantined"] = f"status {status} is unknown to this version"
-    return gaps
+def _write_page_teams(connection: Connection, standing: Mapping[int, PageObservation]) -> None:
+    write_statistics(connection, {match_id: page.teams for match_id, page in standing.items()})
+    names = {(team.team_id, team.name, page.observed_at) for page in standing.values() for team in page.teams}
+    write_team_names(connection, "match_centre", names)
+
+
+def _ids(pages: Sequence[PageObservation]) -> list[int]:
+    return [page.match_id for page in pages]
+
+
+def _quarantined(batch: SeasonBatch) -> dict[tuple[int, str], str]:
+    return {
+        (match_id, "quarantined"): f"status {status} is unknown to this version"
+        for month in batch.months
+        for match_id, status in month.feed.quarantined.items()
+    }
 
 
 def _page_gaps(rows: Mapping[int, Mapping[str, Any]]) -> dict[tuple[int, str], str]:

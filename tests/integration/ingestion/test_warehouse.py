@@ -27,14 +27,14 @@ START = dt.datetime(2025, 2, 10, 12, tzinfo=dt.UTC)
 
 
 def store_catalogue(engine: Engine) -> None:
-    link = parse_home_page(pages.home_page(), "/")[0]
-    writing.write_tournament(engine, KEY, link, parse_season_list(pages.season_page([]), "/"), START)
+    link = parse_home_page(pages.home_page().encode(), "/")[0]
+    writing.write_tournament(engine, KEY, link, parse_season_list(pages.season_page([]).encode(), "/"), START)
 
 
 def store(engine: Engine, rows: Sequence[dict[str, Any]], *, minutes: int = 0, site_minutes: int = 0) -> WriteCounts:
     """One feed of February, read ``minutes`` after the start, at ``site_minutes`` of the source's clock."""
     created = (START + dt.timedelta(minutes=site_minutes)).isoformat().replace("+00:00", "Z")
-    feed = parse_month_feed(pages.feed(rows, created_at=created), "x", stage_id=pages.STAGE, month="202502")
+    feed = parse_month_feed(pages.feed(rows, created_at=created).encode(), "x", stage_id=pages.STAGE, month="202502")
     observed_at = START + dt.timedelta(minutes=minutes)
     batch = SeasonBatch(
         tournament=KEY,
@@ -55,7 +55,7 @@ def page(match_id: int, *, minutes: int, centre: str | None = None, shots: int =
     return PageObservation(
         match_id=match_id,
         statistics=PRESENT if centre is None else "the match centre is null",
-        page=parse_match_page(source, "x", match_id=match_id),
+        page=parse_match_page(source.encode(), "x", match_id=match_id),
         feed_score=(2, 1),
         site_time=START,
         observed_at=START + dt.timedelta(minutes=minutes),
@@ -136,8 +136,10 @@ def test_source_clock_outranks_ours(stored: Engine) -> None:
 
 def test_same_key_twice_in_one_batch_has_one_winner_and_a_count(stored: Engine) -> None:
     rows = [ROW | {"homeScore": 3}, ROW | {"homeScore": 4}, ROW | {"homeScore": 3}]
-    assert store(stored, rows, minutes=5) == WriteCounts(changed=1, duplicates=2)
+    counts = store(stored, rows, minutes=5)
     winner = reading.season_snapshot(stored, KEY, "2024")[0]["home_goals"].item()
+    others = sum(row["homeScore"] != winner for row in rows)
+    assert counts == WriteCounts(changed=1, duplicates=2, contested=others)
     store(stored, rows[::-1], minutes=5)
     assert reading.season_snapshot(stored, KEY, "2024")[0]["home_goals"].item() == winner
 
@@ -238,8 +240,10 @@ def test_conflicting_transaction_runs_again_as_a_whole(stored: Engine) -> None:
 
 def test_live_partitions_are_the_newest_season_and_any_with_matches_to_come(stored: Engine) -> None:
     assert reading.live_partitions(stored) == [f"2024|{KEY}"]
-    link = parse_home_page(pages.home_page(), "/")[0]
-    newer = parse_season_list(pages.season_page([], seasons={9200: "2025/2026", pages.SEASON: "2024/2025"}), "/")
+    link = parse_home_page(pages.home_page().encode(), "/")[0]
+    newer = parse_season_list(
+        pages.season_page([], seasons={9200: "2025/2026", pages.SEASON: "2024/2025"}).encode(), "/"
+    )
     writing.write_tournament(stored, KEY, link, newer, START)
     assert reading.live_partitions(stored) == [f"2025|{KEY}"]
     store(stored, [ROW, pages.feed_row(5002, "2025-02-20T15:00:00", 13, 14)], minutes=1)

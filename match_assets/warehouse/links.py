@@ -1,0 +1,210 @@
+"""Which match is another one under a new id.
+
+A link is a function of what stands in the tables and nothing else: after each write the links of the season are worked
+out anew, so that a match that returns, or a file that comes before the calendar, ends in the same state. A superseded
+match keeps its history, is not exported, not asked for and not lost.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from match_assets.source.records import Status
+from match_assets.warehouse import copying
+from match_assets.warehouse.gaps import Partition, replace_gaps
+from match_assets.warehouse.observed import EPOCH
+from match_assets.warehouse.schema import matches, observations
+
+# A pairing with the same home team is not played twice within so few days: two such ids are one match.
+SAME_MATCH_DAYS = 3
+
+
+class Listed(NamedTuple):
+    """What a link depends on; ``listed_since`` is the source's time at which the last unbroken listing of it began."""
+
+    match_id: int
+    season_id: int
+    stage_id: int
+    home_team_id: int
+    away_team_id: int
+    kick_off_utc: dt.datetime
+    status: int
+    home_goals: int | None
+    away_goals: int | None
+    missing_since: dt.datetime | None
+    superseded_by: int | None = None
+    listed_since: dt.datetime = EPOCH
+
+    @property
+    def is_finished(self) -> bool:
+        """True when it was played to its end."""
+        return self.status == Status.FINISHED
+
+    @property
+    def is_of_a_file(self) -> bool:
+        """True when only a file names this id."""
+        return self.match_id < 0
+
+
+class Disagreement(msgspec.Struct, frozen=True):
+    """A file's result and the site's of one match that are not the same."""
+
+    file_match_id: int
+    site_match_id: int
+    file_score: tuple[int, int]
+    site_score: tuple[int, int]
+
+
+def superseding(rows: Iterable[Listed]) -> dict[int, int]:
+    """The id that counts now for each match of one season that has another id by now.
+
+    Args:
+        rows: all matches of a tournament's season, the site's and the files'.
+
+    A file's match stands back for the site's of the same teams within ``SAME_MATCH_DAYS``. A match that is no longer
+    listed stands back for one of the same stage and teams: for a listed one within those days, else for one that came
+    after it was last listed. A result keeps its day, so that for it only the former counts: in a stage where a
+    pairing is played four times, next spring's fixture is not the match that was lost in autumn.
+    """
+    pairings: dict[tuple[int, int], list[Listed]] = defaultdict(list)
+    for row in rows:
+        pairings[row.home_team_id, row.away_team_id].append(row)
+    links: dict[int, int] = {}
+    for pairing in pairings.values():
+        if len(pairing) > 1:
+            links |= _renewed(pairing) | _told_by_the_site(pairing)
+    return {match_id: _end(links, match_id) for match_id in links}
+
+
+def relink(connection: Connection, where: Partition, seen_at: dt.datetime) -> tuple[Disagreement, ...]:
+    """Bring a season's links, and the gaps that depend on them, to what its matches say now.
+
+    Args:
+        connection: inside the caller's transaction, which holds the writers' lock.
+        where: the season.
+        seen_at: when a gap that is new was seen.
+
+    Returns:
+        Results on which a file and the site do not agree.
+    """
+    rows = _listed(connection, where)
+    links = superseding(rows)
+    moved = [row.match_id for row in rows if row.superseded_by != links.get(row.match_id)]
+    copying.change(connection, matches, [{"match_id": key, "superseded_by": links.get(key)} for key in sorted(moved)])
+    disagreements = _disagreements(rows, links)
+    found = {
+        (row.match_id, "missing"): "no longer in the calendar"
+        for row in rows
+        if row.missing_since is not None and row.match_id not in links
+    }
+    for item in disagreements:
+        found[item.site_match_id, "other source"] = (
+            f"a file says {item.file_score[0]}-{item.file_score[1]}, the site {item.site_score[0]}-{item.site_score[1]}"
+        )
+    everyone = [row.match_id for row in rows]
+    replace_gaps(connection, where, everyone, kinds=("missing", "other source"), found=found, seen_at=seen_at)
+    return disagreements
+
+
+def _renewed(pairing: Sequence[Listed]) -> dict[int, int]:
+    """Successors of those that are gone, under the site's ids or under a file's."""
+    links: dict[int, int] = {}
+    gone = [row for row in pairing if row.missing_since is not None]
+    for row in sorted(gone, key=lambda row: (row.missing_since, row.kick_off_utc, row.match_id)):
+        others = [other for other in pairing if other != row and _stage(other) == _stage(row)]
+        near = [other for other in others if other.missing_since is None and _days_apart(row, other) <= SAME_MATCH_DAYS]
+        later = [other for other in others if _came_after(row, other) and other.match_id not in links.values()]
+        if found := near or later:
+            links[row.match_id] = _nearest(row, found).match_id
+    return links
+
+
+def _told_by_the_site(pairing: Sequence[Listed]) -> dict[int, int]:
+    """The site's match for each of the files'; one that the site itself lost counts as long as its result does."""
+    site = [row for row in pairing if not row.is_of_a_file and (row.missing_since is None or row.is_finished)]
+    links: dict[int, int] = {}
+    for row in pairing:
+        near = [other for other in site if row.is_of_a_file and _days_apart(row, other) <= SAME_MATCH_DAYS]
+        if near:
+            links[row.match_id] = _nearest(row, near).match_id
+    return links
+
+
+def _came_after(gone: Listed, other: Listed) -> bool:
+    # both, so that a chain leads from listing to later listing whatever the clocks say, and never in a circle
+    if gone.missing_since is None or other.listed_since <= max(gone.missing_since, gone.listed_since):
+        return False
+    return not gone.is_finished or _days_apart(gone, other) <= SAME_MATCH_DAYS
+
+
+def _nearest(row: Listed, others: Iterable[Listed]) -> Listed:
+    return min(others, key=lambda other: (abs(other.kick_off_utc - row.kick_off_utc), other.match_id))
+
+
+def _days_apart(one: Listed, other: Listed) -> int:
+    # by date: a file may know the day alone
+    return abs((one.kick_off_utc.date() - other.kick_off_utc.date()).days)
+
+
+def _stage(row: Listed) -> tuple[int, int]:
+    return row.season_id, row.stage_id
+
+
+def _end(links: dict[int, int], match_id: int) -> int:
+    """The last of a chain; there is no circle, since each link leads to a later listing or to one that stands."""
+    while match_id in links:
+        match_id = links[match_id]
+    return match_id
+
+
+def _listed(connection: Connection, where: Partition) -> list[Listed]:
+    names = [name for name in Listed._fields if name != "listed_since"]
+    statement = (
+        select(*(matches.c[name] for name in names))
+        .where(matches.c.tournament == where.tournament, matches.c.season == where.season)
+        .order_by(matches.c.match_id)
+    )
+    rows = [Listed(*row) for row in connection.execute(statement)]
+    gone = {(row.home_team_id, row.away_team_id) for row in rows if row.missing_since is not None}
+    pairings = [row.match_id for row in rows if (row.home_team_id, row.away_team_id) in gone]
+    since = _listed_since(connection, pairings)
+    return [row._replace(listed_since=since.get(row.match_id, EPOCH)) for row in rows]
+
+
+def _listed_since(connection: Connection, match_ids: Sequence[int]) -> dict[int, dt.datetime]:
+    """From the history, which holds each time that a match appeared, vanished and returned."""
+    if not match_ids:
+        return {}
+    is_missing = observations.c.content["is_missing"].as_boolean()
+    statement = (
+        select(observations.c.match_id, observations.c.site_time, is_missing)
+        .where(observations.c.match_id.in_(match_ids), is_missing.is_not(None))
+        .order_by(observations.c.match_id, observations.c.site_time, observations.c.observation_id)
+    )
+    since: dict[int, dt.datetime] = {}
+    gone: set[int] = set()
+    for match_id, site_time, missing in connection.execute(statement):
+        if missing:
+            gone.add(match_id)
+        elif match_id not in since or match_id in gone:
+            since[match_id] = site_time
+            gone.discard(match_id)
+    return since
+
+
+def _disagreements(rows: Sequence[Listed], links: dict[int, int]) -> tuple[Disagreement, ...]:
+    by_id = {row.match_id: row for row in rows}
+    pairs = [(by_id[one], by_id[other]) for one, other in sorted(links.items(), reverse=True) if one < 0 < other]
+    return tuple(
+        Disagreement(file.match_id, site.match_id, score, other)
+        for file, site in pairs
+        if (score := _score(file)) is not None and (other := _score(site)) is not None and score != other
+    )
+
+
+def _score(row: Listed) -> tuple[int, int] | None:
+    return None if row.home_goals is None or row.away_goals is None else (row.home_goals, row.away_goals)
