@@ -4,30 +4,73 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.waiting import Ready
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
 
-from match_assets.errors import ConfigurationError, DependencyUnavailableError
+from match_assets.errors import ConfigurationError
+from match_assets.warehouse.failures import CONFLICTS, named, state_of
 
 Result = TypeVar("Result")
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 60
 LOCK_SECONDS = 20
-# serialization_failure and deadlock_detected: the whole transaction may simply be run again
-RETRIED_STATES = frozenset({"40001", "40P01"})
+# what the server may take beyond its own limit on a statement before we hold it for frozen
+GRACE_SECONDS = 5
+# a peer without power or network is noticed within a minute on either side, and its leases with it
+KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 ATTEMPTS = 3
 
 
-def engine(url: str) -> Engine:
+class PatientConnection(psycopg.Connection[Any]):
+    """A connection that is given up when the server has been silent for ``silence_seconds`` in the midst of a statement.
+
+    PostgreSQL's own timeouts fire only while it runs: a frozen server, or a network that swallows packets, would
+    hold us for ever.
+    """
+
+    silence_seconds: float = STATEMENT_SECONDS + GRACE_SECONDS
+
+    def wait(self, gen: PQGen[Result], *rest: Any, **options: Any) -> Result:
+        """Runs the driver's steps as its own ``wait`` does, watching the clock.
+
+        Raises:
+            psycopg.OperationalError: nothing came for ``silence_seconds``; the connection is closed.
+        """
+        return super().wait(self._watched(gen), *rest, **options)
+
+    def _watched(self, steps: PQGen[Result]) -> PQGen[Result]:
+        heard_at = time.monotonic()
+        try:
+            wanted = next(steps)
+            while True:
+                ready = yield wanted
+                if ready != Ready.NONE:
+                    heard_at = time.monotonic()
+                elif time.monotonic() - heard_at > self.silence_seconds:
+                    self.close()
+                    raise psycopg.OperationalError(
+                        f"no answer for {self.silence_seconds:.0f} s, the connection was given up"
+                    )
+                wanted = steps.send(ready)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+
+def engine(url: str, *, statement_seconds: int = STATEMENT_SECONDS) -> Engine:
     """An engine whose connections speak UTC and give up in bounded time; nothing is connected yet.
 
     Args:
         url: ``postgresql+psycopg://user:password@host:port/database``.
+        statement_seconds: how long one statement may take.
     """
-    return create_engine(
+    made = create_engine(
         url,
         pool_pre_ping=True,
         pool_size=4,
@@ -36,50 +79,64 @@ def engine(url: str) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "match-assets",
+            **KEEPALIVE,
             "options": (
-                f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={LOCK_SECONDS}s"
+                f"-c timezone=UTC -c statement_timeout={statement_seconds}s -c lock_timeout={LOCK_SECONDS}s"
                 " -c idle_in_transaction_session_timeout=300s"
+                + "".join(f" -c tcp_{name}={value}" for name, value in KEEPALIVE.items())
             ),
         },
     )
+
+    @event.listens_for(made, "do_connect")
+    def connect(_dialect: object, _record: object, words: list[Any], options: dict[str, Any]) -> PatientConnection:
+        connection = PatientConnection.connect(*words, **options)
+        connection.silence_seconds = statement_seconds + GRACE_SECONDS
+        return connection
+
+    return made
 
 
 def in_transaction(engine: Engine, work: Callable[[Connection], Result]) -> Result:
     """``work`` in one transaction, run again as a whole when PostgreSQL chose it as the victim of a conflict.
 
-    ``work`` must be a function of the database alone: it may run up to three times.
+    ``work`` must be a function of the database alone: it may run up to three times. When the connection is lost while the
+    commit is under way, nobody knows whether it happened: the error is raised, and the same work done again must settle it.
 
     Raises:
         DependencyUnavailableError: the server is away, refuses us, has no room left or did not answer in time.
+        RejectedRowError: a value or row is against the schema; nothing was stored.
+        ConfigurationError: our role lacks a right, or the schema is not the one that this code knows.
     """
     attempt = 1
     while True:
-        try:
-            with unavailable_is_named(engine), engine.begin() as connection:
-                return work(connection)
-        except DBAPIError as error:
-            if _state(error) not in RETRIED_STATES or attempt == ATTEMPTS:
-                raise
+        with unavailable_is_named(engine):
+            try:
+                with engine.begin() as connection:
+                    return work(connection)
+            except (SQLAlchemyError, psycopg.Error) as error:
+                if state_of(error) not in CONFLICTS or attempt == ATTEMPTS:
+                    raise
         time.sleep(0.05 * attempt)
         attempt += 1
 
 
 @contextmanager
 def unavailable_is_named(engine: Engine) -> Iterator[None]:
-    """Turns the driver's "cannot be used now" errors into one that names server and remedy, without the password."""
+    """Turns the driver's errors into ours, which name server, role or row and the remedy, without the password.
+
+    Raises:
+        DependencyUnavailableError: the server is away, refuses us, has no room left or did not answer in time.
+        RejectedRowError: a value or row is against the schema.
+        ConfigurationError: our role lacks a right, or the schema is not the one that this code knows.
+    """
     try:
         yield
-    except OperationalError as error:
-        if _state(error) in RETRIED_STATES:
+    except (SQLAlchemyError, psycopg.Error) as error:
+        ours = named(error, engine.url)
+        if ours is None:
             raise
-        where = make_url(str(engine.url.render_as_string(hide_password=True)))
-        cause = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-        raise DependencyUnavailableError(
-            f"PostgreSQL at {where.host}:{where.port or 5432} cannot be used: {cause}. Start it (`make up`) or check"
-            " MATCH_ASSETS_POSTGRES_URL; what was committed before is kept",
-            host=where.host,
-            port=where.port,
-        ) from error
+        raise ours from error
 
 
 @contextmanager
@@ -96,8 +153,16 @@ def lease(engine: Engine, name: str) -> Iterator[bool]:
         try:
             yield held
         finally:
-            if held and not connection.invalidated:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+            if held:
+                _give_up(connection, key)
+
+
+def _give_up(connection: Connection, key: int) -> None:
+    """End a lease. What was done under it is done: if the session cannot be told, it ends, and the lease with it."""
+    try:
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+    except SQLAlchemyError:
+        connection.invalidate()
 
 
 def require_postgres(url: str) -> str:
@@ -112,7 +177,3 @@ def require_postgres(url: str) -> str:
             f"MATCH_ASSETS_POSTGRES_URL: driver {drivername}, expected postgresql+psycopg://user:password@host:port/name"
         )
     return url
-
-
-def _state(error: DBAPIError) -> str | None:
-    return getattr(error.orig, "sqlstate", None)

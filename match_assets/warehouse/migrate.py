@@ -9,9 +9,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from match_assets.errors import ConfigurationError
+from match_assets.killpoint import killpoint
 from match_assets.warehouse import database
 
 VERSION_TABLE = "warehouse_version"
+# a migration may rewrite a large table, and another process may wait for all of it
+MIGRATION_SECONDS = 600
 _LOCK_KEY = 6_242_001  # any constant of our own: it only has to be the same in every process
 
 
@@ -22,12 +25,15 @@ def migrate(url: str) -> str:
     migration is one transaction, so that a killed one leaves nothing.
 
     Raises:
-        ConfigurationError: the database was made by a newer version of the code, or the URL is not PostgreSQL's.
+        ConfigurationError: the database was made by a newer version of the code, our role may not change it, or the URL is
+            not PostgreSQL's.
         DependencyUnavailableError: the server is away.
     """
-    engine = database.engine(database.require_postgres(url))
+    engine = database.engine(database.require_postgres(url), statement_seconds=MIGRATION_SECONDS)
     try:
-        return database.in_transaction(engine, _upgrade)
+        revision = database.in_transaction(engine, _upgrade)
+        killpoint("migration.committed")
+        return revision
     finally:
         engine.dispose()
 
@@ -50,12 +56,15 @@ def require_current(engine: Engine) -> None:
 
 
 def _upgrade(connection: Connection) -> str:
-    connection.execute(text("SELECT set_config('lock_timeout', '300s', true)"))  # as long as another migration may take
+    limit = {"seconds": f"{MIGRATION_SECONDS}s"}
+    connection.execute(text("SELECT set_config('lock_timeout', :seconds, true)"), limit)
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+    killpoint("migration.locked")
     _refuse_unknown(_revision(connection))
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    killpoint("migration.before_commit")
     return _head()
 
 

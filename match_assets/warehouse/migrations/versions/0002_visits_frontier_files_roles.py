@@ -76,10 +76,13 @@ WHERE matches.match_id > 0 AND matches.superseded_by IS NULL
   AND matches.status = 6 AND matches.elapsed NOT IN ('AET', 'PEN')
 """
 
-# Roles belong to the whole server: another database's migration may be making the same one at this moment.
+# Roles belong to the whole server. Another database's migration may be making the same one at this moment; and where an
+# administrator has made them, whoever owns this database needs no right to make roles.
 ROLE = """
 DO $$ BEGIN
-    CREATE ROLE {name} NOLOGIN;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN
+        CREATE ROLE {name} NOLOGIN;
+    END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$
 """
