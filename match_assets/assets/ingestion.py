@@ -7,10 +7,12 @@ from match_assets.events import plain_key
 from match_assets.partitions import OF_TOURNAMENT, TOURNAMENTS
 from match_assets.resources.platform import Platform
 from match_assets.source import runs
+from match_assets.source.progress import ProgressLines, Standing
 from match_assets.stages.ingestion import catalogue_facts, scraped_statistics
 from match_assets.stages.ingestion import scraped_matches as matches_facts
 
 SOURCE_POOL = "source"
+SECONDS_BETWEEN_OBSERVATIONS = 30.0
 
 
 @dg.asset(
@@ -41,7 +43,14 @@ def scraped_matches(context: dg.AssetExecutionContext, platform: Platform) -> dg
     """The season's calendar in PostgreSQL: replay-safe upserts, the newest observation wins, every change is kept."""
     partition = plain_key(context)
     season, tournament = partition.split("|")
-    report = runs.scrape_matches(platform.settings, platform.engine, platform.params, tournament, season)
+    report = runs.scrape_matches(
+        platform.settings,
+        platform.engine,
+        platform.params,
+        tournament,
+        season,
+        progress=_progress(context, f"{partition}: months"),
+    )
     scraped = matches_facts(platform.context(context.run.run_id, context.log.info), partition, report)
     return dg.MaterializeResult(metadata=scraped.facts, data_version=dg.DataVersion(scraped.revision))
 
@@ -51,6 +60,27 @@ def scraped_match_stats(context: dg.AssetExecutionContext, platform: Platform) -
     """Statistics from the pages of finished matches that lack them or whose score was corrected; resumable at any page."""
     partition = plain_key(context)
     season, tournament = partition.split("|")
-    report = runs.scrape_match_stats(platform.settings, platform.engine, platform.params, tournament, season)
+    report = runs.scrape_match_stats(
+        platform.settings,
+        platform.engine,
+        platform.params,
+        tournament,
+        season,
+        progress=_progress(context, f"{partition}: match pages"),
+    )
     scraped = scraped_statistics(platform.context(context.run.run_id, context.log.info), partition, report)
     return dg.MaterializeResult(metadata=scraped.facts, data_version=dg.DataVersion(scraped.revision))
+
+
+def _progress(context: dg.AssetExecutionContext, what: str) -> ProgressLines:
+    """Progress as lines of the run's log and, while the run is under way, as observations of the asset."""
+
+    def tell(standing: Standing) -> None:
+        context.log.info(str(standing))
+        if standing.done and standing.left:
+            observation = dg.AssetObservation(
+                context.asset_key, partition=context.partition_key, metadata=standing.facts()
+            )
+            context.log_event(observation)
+
+    return ProgressLines(what, tell, every_seconds=SECONDS_BETWEEN_OBSERVATIONS)

@@ -6,14 +6,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Engine
 
+from match_assets.source.calendars import MonthKey, feed_path, month_parser
 from match_assets.source.client import SourceClient
-from match_assets.source.ingestion import month_feed
+from match_assets.source.ingestion import season_subject
 from match_assets.source.records import FeedMatch, MonthFeed
 from match_assets.source.reports import News
-from match_assets.warehouse import observed, planning, reading
+from match_assets.source.visiting import now
+from match_assets.warehouse import observed, planning, reading, visits
 from match_assets.warehouse.reading import SeasonEntry
+from match_assets.warehouse.visits import Remembered
 
 # Kick-offs further ahead move often and matter little: the next visit for another reason brings them.
 AHEAD_DAYS = 31
@@ -22,8 +26,9 @@ AHEAD_DAYS = 31
 async def look_for_news(client: SourceClient, engine: Engine, tournaments: Sequence[str]) -> list[News]:
     """Partitions of live seasons for which the source says something else than the warehouse.
 
-    Asked are the months up to ``AHEAD_DAYS`` ahead of the source's clock in which something can have changed, so that
-    corrections of earlier matches are seen too. Nothing is stored: the partition's own run reads and writes.
+    Asked are the months up to ``AHEAD_DAYS`` ahead of the source's clock that are due, so that corrections of earlier
+    matches are seen too. Nothing is stored: the partition's own run reads and writes. Only an interrupted visit, which
+    that run will take up again, is told a newer answer than it has.
 
     Args:
         client: an entered client.
@@ -37,7 +42,7 @@ async def look_for_news(client: SourceClient, engine: Engine, tournaments: Seque
     entries = [
         entry
         for entry in await asyncio.to_thread(reading.catalogue, engine)
-        if entry.tournament in tournaments and entry.partition_key in live
+        if entry.tournament in tournaments and entry.partition_key in live and entry.season_id > 0
     ]
     news: list[News] = []
     for entry in entries:
@@ -62,16 +67,20 @@ async def _season_news(client: SourceClient, engine: Engine, entry: SeasonEntry)
     }
     held = await asyncio.to_thread(planning.held_matches, engine, entry.season_id)
     months = {(stage_id, f"{day:%Y%m}") for stage_id, named in days.items() for day in named} | set(known)
-    months -= {key for key, month in known.items() if month.is_settled()}
-    clock = max((month.site_time for month in known.values() if month.site_time), default=None)
+    clock = await asyncio.to_thread(reading.site_time, engine)
+
+    def reachable() -> list[MonthKey]:
+        """Months not asked yet that are due and not too far ahead; each answer may show that more of them are."""
+        due = {key for key in months - asked if key not in known or known[key].is_due(clock)}
+        return sorted(key for key in due if clock is None or key[1] <= _last_month(clock))
+
     kinds: Counter[str] = Counter()
     listed: set[int] = set()
-    asked: set[tuple[int, str]] = set()
-    # the source's clock may have moved on since the last visit: each answer may bring later months within reach
-    while reachable := sorted(key for key in months - asked if clock is None or key[1] <= _last_month(clock)):
-        stage_id, month = reachable[0]
+    asked: set[MonthKey] = set()
+    while wanted := reachable():
+        stage_id, month = wanted[0]
         asked.add((stage_id, month))
-        feed = (await month_feed(client, stage_id, month, days.get(stage_id, ()))).feed
+        feed = await _ask(client, engine, entry, (stage_id, month), days.get(stage_id, ()))
         clock = max(filter(None, (clock, feed.site_time)), default=None)
         listed |= {match.match_id for match in feed.matches} | set(feed.quarantined)
         kinds += _feed_news(feed, held, entry)
@@ -83,6 +92,17 @@ async def _season_news(client: SourceClient, engine: Engine, entry: SeasonEntry)
     if gone:
         kinds["match gone from its month"] = len(gone)
     return kinds
+
+
+async def _ask(
+    client: SourceClient, engine: Engine, entry: SeasonEntry, key: MonthKey, days: Sequence[dt.date]
+) -> MonthFeed:
+    path = feed_path(*key)
+    feed = await client.feed(path, month_parser(*key, days))
+    answer = Remembered(msgspec.json.encode(feed), now())
+    subject = season_subject(entry.tournament, entry.season)
+    await asyncio.to_thread(visits.refresh, engine, subject, path, answer)
+    return feed
 
 
 def _feed_news(feed: MonthFeed, held: Mapping[int, Mapping[str, Any]], entry: SeasonEntry) -> Counter[str]:

@@ -28,6 +28,8 @@ class MatchesReport(msgspec.Struct, frozen=True):
         season: year in which the season begins.
         reason: why nothing was done; empty otherwise.
         n_requests: requests sent.
+        n_remembered: answers that an interrupted visit had got already; they were not asked for again.
+        seconds: how long it took.
         months_asked: months whose feed was read, ``YYYYMM``.
         months_left: months left alone because nothing in them can have changed.
         counts: rows inserted, changed, unchanged, stale.
@@ -37,12 +39,15 @@ class MatchesReport(msgspec.Struct, frozen=True):
         n_shells: records without a match in them, left out.
         time_mismatches: matches whose local and UTC kick-off disagree; the UTC one was stored.
         days_without_matches: match days of the season page on which no feed has a match.
+        new_keys: keys of the feeds that no captured one has; they are ignored.
     """
 
     tournament: str
     season: str
     reason: str = ""
     n_requests: int = 0
+    n_remembered: int = 0
+    seconds: float = 0.0
     months_asked: tuple[str, ...] = ()
     months_left: tuple[str, ...] = ()
     counts: WriteCounts = WriteCounts()
@@ -52,18 +57,40 @@ class MatchesReport(msgspec.Struct, frozen=True):
     n_shells: int = 0
     time_mismatches: tuple[int, ...] = ()
     days_without_matches: tuple[dt.date, ...] = ()
+    new_keys: tuple[str, ...] = ()
 
 
 class StatisticsReport(msgspec.Struct, frozen=True):
-    """One visit to a season's match pages; ``without_statistics`` maps match id to the reason."""
+    """One visit to a season's match pages.
+
+    Attributes:
+        tournament: key in ``params.yaml``.
+        season: year in which the season begins.
+        n_requests: requests sent.
+        n_pages: pages read.
+        n_left: pages that are due and were not read.
+        seconds: how long it took.
+        counts: rows inserted, changed, unchanged, stale.
+        without_statistics: match id → why its page gave none.
+        disagreements: matches whose page shows another score than the calendar.
+        new_keys: keys of the pages that no captured one has; they are ignored.
+    """
 
     tournament: str
     season: str
     n_requests: int = 0
     n_pages: int = 0
+    n_left: int = 0
+    seconds: float = 0.0
     counts: WriteCounts = WriteCounts()
     without_statistics: dict[int, str] = {}
     disagreements: tuple[int, ...] = ()
+    new_keys: tuple[str, ...] = ()
+
+    @property
+    def pages_per_minute(self) -> float:
+        """Pace; 0 when nothing was read."""
+        return self.n_pages / self.seconds * 60 if self.seconds else 0.0
 
 
 class SeasonReport(msgspec.Struct, frozen=True):

@@ -5,19 +5,28 @@ Each run opens one browser, holds the lease of what it scrapes, and closes every
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Engine
 
 from match_assets.config import Params, Settings
-from match_assets.errors import DependencyUnavailableError, MatchAssetsError, SourceBlockedError
+from match_assets.errors import (
+    DataError,
+    DependencyUnavailableError,
+    MatchAssetsError,
+    SourceBlockedError,
+    SourceBudgetError,
+    UnexpectedPageError,
+)
 from match_assets.keys import DataKey
 from match_assets.source import ingestion
 from match_assets.source.client import Patience, SourceClient
-from match_assets.source.ingestion import Progress
 from match_assets.source.news import look_for_news
+from match_assets.source.progress import Progress
 from match_assets.source.reports import CatalogueReport, MatchesReport, News, SeasonReport, StatisticsReport
+from match_assets.source.stopping import run_until_stopped
+from match_assets.warehouse import visits
 from match_assets.warehouse.database import lease
 
 Result = TypeVar("Result")
@@ -31,10 +40,15 @@ def scrape_catalogue(
 
     def work(client: SourceClient) -> Awaitable[CatalogueReport]:
         return ingestion.scrape_catalogue(
-            client, engine, params.tournaments, first_season=params.ingestion.first_season
+            client,
+            engine,
+            params.tournaments,
+            first_season=params.ingestion.first_season,
+            visit_hours=params.ingestion.visit_hours,
         )
 
-    return _run(settings, engine, params, patience, work)
+    with _catalogue_lease(engine):
+        return _run(settings, engine, params, patience, work)
 
 
 def scrape_matches(
@@ -55,7 +69,16 @@ def scrape_matches(
     """
 
     def work(client: SourceClient) -> Awaitable[MatchesReport]:
-        return ingestion.scrape_matches(client, engine, tournament, season, progress, every_month=every_month)
+        return ingestion.scrape_matches(
+            client,
+            engine,
+            tournament,
+            season,
+            progress,
+            every_month=every_month,
+            revisit_days=params.ingestion.revisit_days,
+            visit_hours=params.ingestion.visit_hours,
+        )
 
     with _season_lease(engine, tournament, season):
         return _run(settings, engine, params, patience, work)
@@ -78,7 +101,9 @@ def scrape_match_stats(
     """
 
     def work(client: SourceClient) -> Awaitable[StatisticsReport]:
-        return ingestion.scrape_match_stats(client, engine, tournament, season, progress)
+        return ingestion.scrape_match_stats(
+            client, engine, tournament, season, progress, revisit_days=params.ingestion.revisit_days
+        )
 
     with _season_lease(engine, tournament, season):
         return _run(settings, engine, params, patience, work)
@@ -138,13 +163,14 @@ def scrape_seasons(
 
     Raises:
         SourceBlockedError: the site refuses us; the seasons before stay written.
+        SourceBudgetError: the day's requests are spent; likewise.
         DependencyUnavailableError: PostgreSQL or the browser could not be used from the start.
     """
 
     async def work(client: SourceClient) -> list[SeasonReport]:
         reports = []
         for number, key in enumerate(partition_keys, start=1):
-            reports.append(await _scrape_one(client, engine, key, progress))
+            reports.append(await _scrape_one(client, engine, params, key, progress))
             if announce:
                 announce(reports[-1], number, len(partition_keys))
         return reports
@@ -152,17 +178,45 @@ def scrape_seasons(
     return _run(settings, engine, params, patience, work)
 
 
-async def _scrape_one(client: SourceClient, engine: Engine, key: str, progress: Progress | None) -> SeasonReport:
+async def _scrape_one(
+    client: SourceClient, engine: Engine, params: Params, key: str, progress: Progress | None
+) -> SeasonReport:
     tournament, season = DataKey.parse(key).tournament, DataKey.parse(key).season
+    rules = params.ingestion
     try:
         with _season_lease(engine, tournament, season):
-            matches = await ingestion.scrape_matches(client, engine, tournament, season)
-            statistics = await ingestion.scrape_match_stats(client, engine, tournament, season, progress)
-    except SourceBlockedError:
+            matches = await ingestion.scrape_matches(
+                client,
+                engine,
+                tournament,
+                season,
+                revisit_days=rules.revisit_days,
+                visit_hours=rules.visit_hours,
+                pages_follow=True,
+            )
+            statistics = await _read_pages(client, engine, params, DataKey(tournament, season), progress)
+    except (SourceBlockedError, SourceBudgetError):
         raise
     except MatchAssetsError as error:
         return SeasonReport(key, error=error)
     return SeasonReport(key, matches, statistics)
+
+
+async def _read_pages(
+    client: SourceClient, engine: Engine, params: Params, key: DataKey, progress: Progress | None
+) -> StatisticsReport:
+    """The second half of a season's visit, which it ends: if it is interrupted, the calendar is not asked again."""
+    subject = ingestion.season_subject(key.tournament, key.season)
+    try:
+        statistics = await ingestion.scrape_match_stats(
+            client, engine, key.tournament, key.season, progress, revisit_days=params.ingestion.revisit_days
+        )
+    except (UnexpectedPageError, DataError):
+        # the page may contradict the calendar as this visit saw it: the next one looks afresh
+        await asyncio.to_thread(visits.end_visit, engine, subject)
+        raise
+    await asyncio.to_thread(visits.end_visit, engine, subject)
+    return statistics
 
 
 def _run(
@@ -177,18 +231,25 @@ def _run(
         async with client:
             return await work(client)
 
-    return asyncio.run(main())
+    return run_until_stopped(main())
 
 
 @contextmanager
-def _season_lease(engine: Engine, tournament: str, season: str) -> Iterator[None]:
-    with lease(engine, f"scraping {season}|{tournament}") as is_ours:
+def _alone(engine: Engine, what: str, partition: str) -> Iterator[None]:
+    with lease(engine, f"scraping {partition}") as is_ours:
         if not is_ours:
             raise DependencyUnavailableError(
-                f"another process scrapes {season}|{tournament}: nothing was asked. Run again when it has ended",
-                partition=f"{season}|{tournament}",
+                f"another process scrapes {what}: nothing was asked. Run again when it has ended", partition=partition
             )
         yield
+
+
+def _season_lease(engine: Engine, tournament: str, season: str) -> AbstractContextManager[None]:
+    return _alone(engine, f"{season}|{tournament}", f"{season}|{tournament}")
+
+
+def _catalogue_lease(engine: Engine) -> AbstractContextManager[None]:
+    return _alone(engine, "the catalogue", ingestion.CATALOGUE)
 
 
 def failed(reports: Iterable[SeasonReport]) -> list[SeasonReport]:

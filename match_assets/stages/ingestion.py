@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import polars as pl
 
 from match_assets.gates import schemas
-from match_assets.gates.verdict import Rule, Severity, Verdict, judge
+from match_assets.gates.verdict import ROWS_SHOWN, Rule, Severity, Verdict, judge
 from match_assets.keys import DataKey
 from match_assets.source.reports import CatalogueReport, MatchesReport, StatisticsReport
 from match_assets.stages.base import Fact, StageContext
 from match_assets.warehouse.gaps import known_gaps
+from match_assets.warehouse.links import SAME_MATCH_DAYS
 from match_assets.warehouse.planning import pages_wanted
-from match_assets.warehouse.reading import catalogue, season_revision, season_snapshot
+from match_assets.warehouse.reading import catalogue, lost_results, season_revision, season_snapshot
 
 MATCHES, MATCHES_CHECK = "scraped_matches", "validate_calendar"
 STATISTICS, STATISTICS_CHECK = "scraped_match_stats", "validate_coverage"
@@ -22,7 +23,12 @@ GAP_SEVERITY: dict[str, Severity] = {
     "missing": "warning",
     "statistics": "warning",
     "disagreement": "warning",
+    "other source": "warning",
 }
+# statuses in which two rows of one pairing within a few days cannot both be true: to come, in play, finished
+TRUE_ONCE = (1, 3, 4, 6)
+# names of new keys to show
+MAX_KEYS = 20
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,18 @@ def scraped_matches(context: StageContext, partition: str, report: MatchesReport
     counts = report.counts
     facts: dict[str, Fact] = {
         "requests": report.n_requests,
+        "answers of an interrupted visit": report.n_remembered,
         "inserted": counts.inserted,
         "changed": counts.changed,
         "unchanged": counts.unchanged,
         "months asked": ", ".join(report.months_asked) or "none",
         "months left alone": len(report.months_left),
         "source clock": str(report.site_time or "unknown"),
+        "seconds": round(report.seconds, 1),
+        "new keys": len(report.new_keys),
     }
+    if report.new_keys:
+        facts["new keys ignored"] = ", ".join(report.new_keys[:MAX_KEYS])
     if report.reason:
         facts["reason"] = report.reason
     return Scraped(counts.inserted + counts.changed > 0, _revision(context, partition), facts)
@@ -61,11 +72,17 @@ def scraped_statistics(context: StageContext, partition: str, report: Statistics
     facts: dict[str, Fact] = {
         "requests": report.n_requests,
         "pages read": report.n_pages,
+        "pages left": report.n_left,
+        "pages a minute": round(report.pages_per_minute, 1),
+        "seconds": round(report.seconds, 1),
         "inserted": counts.inserted,
         "changed": counts.changed,
         "without statistics": len(report.without_statistics),
         "disagreements with the feed": len(report.disagreements),
+        "new keys": len(report.new_keys),
     }
+    if report.new_keys:
+        facts["new keys ignored"] = ", ".join(report.new_keys[:MAX_KEYS])
     return Scraped(counts.inserted + counts.changed > 0, _revision(context, partition), facts)
 
 
@@ -94,6 +111,7 @@ def gap_rules(context: StageContext, partition: str, kinds: tuple[str, ...]) -> 
         "missing": "every match is still in the calendar",
         "statistics": "statistics are there",
         "disagreement": "feed and match page agree",
+        "other source": "site and files agree",
     }
     return tuple(
         Rule(names[kind], lambda _frame, kind=kind: frames[kind], GAP_SEVERITY[kind])  # type: ignore[misc]
@@ -113,11 +131,44 @@ def unread_pages(context: StageContext, partition: str) -> Rule:
     return Rule("the page of every finished match was read", lambda _frame: rows)
 
 
+def lost_results_rule(context: StageContext, partition: str) -> Rule:
+    """Every result must still be listed, or under another id: one that vanishes from the calendar is held up here."""
+    key = DataKey.parse(partition)
+    lost = lost_results(context.engine, key.tournament, key.season)
+    rows = pl.DataFrame({"match_id": lost.match_ids}, schema={"match_id": pl.Int64()})
+    return Rule("no finished match is lost", lambda _frame: rows, explanation=str(lost))
+
+
+def _twice(frame: pl.DataFrame) -> pl.DataFrame:
+    names = ["match_id", "kick_off_utc", "home_team", "away_team", "home_team_id", "away_team_id"]
+    rows = frame.filter(pl.col("status").is_in(TRUE_ONCE)).select(names)
+    pairs = rows.join(rows, on=["home_team_id", "away_team_id"], suffix="_other")
+    days = (pl.col("kick_off_utc_other").dt.date() - pl.col("kick_off_utc").dt.date()).dt.total_days().abs()
+    return (
+        pairs.filter((pl.col("match_id") < pl.col("match_id_other")) & (days <= SAME_MATCH_DAYS))
+        .select("match_id", "match_id_other", "home_team", "away_team", "kick_off_utc", "kick_off_utc_other")
+        .sort("match_id", "match_id_other")
+    )
+
+
+def _name_both(offenders: pl.DataFrame) -> str:
+    named = offenders.select("match_id", "match_id_other", "home_team", "away_team").head(ROWS_SHOWN).rows()
+    return ", ".join(f"{one} and {other} are {home} against {away}" for one, other, home, away in named)
+
+
+# a pairing may be played four times in a season, but not twice within a few days
+ONE_ID_EACH = Rule("a match has one id", _twice, explanation=_name_both)
+
+
 def validate_calendar(context: StageContext, partition: str) -> Verdict:
-    """The season's matches in the warehouse against the calendar: known status, known teams, none lost."""
+    """The season's matches in the warehouse against the calendar: known status, known teams, one id each, none lost."""
     key = DataKey.parse(partition)
     matches, _ = season_snapshot(context.engine, key.tournament, key.season)
-    rules = gap_rules(context, partition, ("quarantined", "missing"))
+    rules = (
+        lost_results_rule(context, partition),
+        ONE_ID_EACH,
+        *gap_rules(context, partition, ("quarantined", "missing", "other source")),
+    )
     return judge(matches, schemas.raw_matches(key.tournament, key.season), rules=rules)
 
 
@@ -135,8 +186,8 @@ def validate_coverage(context: StageContext, partition: str) -> Verdict:
 
 
 def validate_catalogue(context: StageContext, tournament: str) -> Verdict:
-    """The tournament's seasons: known, each once."""
-    entries = [entry for entry in catalogue(context.engine) if entry.tournament == tournament]
+    """The tournament's seasons on the site: known, each once; files may tell of the same ones."""
+    entries = [entry for entry in catalogue(context.engine) if entry.tournament == tournament and entry.season_id > 0]
     schema = {"season": pl.String(), "season_id": pl.Int64(), "name": pl.String()}
     frame = pl.DataFrame([(e.season, e.season_id, e.name) for e in entries], schema=schema, orient="row")
 

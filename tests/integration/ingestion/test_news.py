@@ -2,10 +2,12 @@
 
 import datetime as dt
 
+import polars as pl
 import pytest
 from sqlalchemy import Engine, func, select
 
 from match_assets.config import Params, Settings
+from match_assets.errors import SourceUnavailableError
 from match_assets.source import runs
 from match_assets.source.parsers import parse_home_page, parse_season_list
 from match_assets.source.reports import News
@@ -14,6 +16,7 @@ from match_assets.warehouse.schema import observations
 from match_assets.warehouse.writing import write_tournament
 from tests import pages
 from tests.integration.ingestion.conftest import KEY, QUICK, League, feed_path, match_path
+from tests.integration.ingestion.plain_browser import PlainBrowser
 from tests.integration.ingestion.scripted_site import Answer, ScriptedSite
 
 PARTITION = f"2024|{KEY}"
@@ -33,9 +36,12 @@ class Watcher:
 
 
 @pytest.fixture
-def watcher(source_settings: Settings, warehouse: Engine, params: Params, league: League) -> Watcher:
-    link = parse_home_page(pages.home_page(), "/")[0]
-    seasons = parse_season_list(pages.season_page([]), "/")
+def watcher(
+    source_settings: Settings, warehouse: Engine, params: Params, league: League, monkeypatch: pytest.MonkeyPatch
+) -> Watcher:
+    monkeypatch.setattr("match_assets.source.client.Browser", PlainBrowser)
+    link = parse_home_page(pages.home_page().encode(), "/")[0]
+    seasons = parse_season_list(pages.season_page([]).encode(), "/")
     write_tournament(warehouse, KEY, link, seasons, dt.datetime(2025, 2, 10, tzinfo=dt.UTC))
     watching = Watcher(source_settings, warehouse, params)
     assert league.rows
@@ -47,7 +53,7 @@ def watcher(source_settings: Settings, warehouse: Engine, params: Params, league
 def test_no_news_is_an_empty_list(watcher: Watcher, site: ScriptedSite) -> None:
     site.log.clear()
     assert watcher.look() == []
-    assert site.paths == [feed_path("202501"), feed_path("202502"), feed_path("202503")]
+    assert site.paths == [feed_path("202502"), feed_path("202503")], "January waits for its next moment"
 
 
 def test_result_correction_and_move_are_news_and_nothing_is_stored(watcher: Watcher, league: League) -> None:
@@ -81,6 +87,20 @@ def test_match_page_to_be_asked_again_is_news_once_its_time_has_come(
     site.pages[match_path(5001)] = Answer(pages.match_page(5001, 11, 12, (3, 1), centre="null"))
     watcher.scrape()
     assert watcher.look() == [], "its statistics from before stand"
+
+
+def test_interrupted_visit_is_told_the_newer_answer(watcher: Watcher, league: League, site: ScriptedSite) -> None:
+    site.first(feed_path("202503"), *[Answer("{}", 500)] * QUICK.attempts)
+    with pytest.raises(SourceUnavailableError):
+        watcher.scrape()
+    league.created_at = "2025-02-16T12:00:00Z"
+    league.change(5005, status=6, elapsed="FT", homeScore=1, awayScore=0)
+    assert watcher.look()[0].matches == {"result": 1}
+    site.log.clear()
+    watcher.scrape()
+    assert feed_path("202502") not in site.paths, "the visit goes on, with what the look saw"
+    frame, _ = reading.season_snapshot(watcher.engine, KEY, "2024")
+    assert frame.filter(pl.col("match_id") == 5005).select("home_goals", "away_goals").rows() == [(1, 0)]
 
 
 def test_months_out_of_reach_are_not_asked(watcher: Watcher, league: League, site: ScriptedSite) -> None:

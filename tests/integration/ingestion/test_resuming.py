@@ -3,17 +3,23 @@
 import threading
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select, text
 
 from match_assets.config import Params, Settings
-from match_assets.errors import DependencyUnavailableError, SourceBlockedError, SourceUnavailableError
+from match_assets.errors import (
+    DependencyUnavailableError,
+    SourceBlockedError,
+    SourceUnavailableError,
+    UnexpectedPageError,
+)
 from match_assets.source import circuit, runs
 from match_assets.source.client import Patience
 from match_assets.warehouse import reading
 from match_assets.warehouse.database import engine as open_engine
 from match_assets.warehouse.database import lease
-from match_assets.warehouse.schema import fetches
-from tests.integration.ingestion.conftest import KEY, QUICK, League, match_path
+from match_assets.warehouse.schema import fetches, visit_answers, visits
+from tests import pages
+from tests.integration.ingestion.conftest import KEY, QUICK, League, feed_path, match_path
 from tests.integration.ingestion.scripted_site import Answer, ScriptedSite
 
 PARTITION = f"2024|{KEY}"
@@ -31,6 +37,10 @@ class Runner:
 
     def season(self, *, patience: Patience = QUICK) -> None:
         runs.scrape_season(self.settings, self.engine, self.params, KEY, "2024", patience=patience)
+
+    def n_visits(self) -> int:
+        with self.engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(visits)).scalar_one()
 
     def read_pages(self) -> list[int]:
         _, stats = reading.season_snapshot(self.engine, KEY, "2024")
@@ -112,7 +122,71 @@ def test_progress_counts_every_page_once(runner: Runner) -> None:
             seen.append((done, total))
 
     runs.scrape_season(runner.settings, runner.engine, runner.params, KEY, "2024", progress=progress, patience=QUICK)
-    assert seen == [(number, 4) for number in range(1, 5)]
+    assert seen == [(number, 4) for number in range(5)]
+
+
+def test_failed_visit_asks_only_for_the_rest_and_writes_all_at_once(runner: Runner, site: ScriptedSite) -> None:
+    # ING-21, ING-04
+    site.first(feed_path("202503"), *[Answer("{}", 500)] * QUICK.attempts)
+    with pytest.raises(SourceUnavailableError):
+        runner.season()
+    assert reading.season_snapshot(runner.engine, KEY, "2024")[0].is_empty(), "no half season"
+    site.log.clear()
+    report = runs.scrape_matches(runner.settings, runner.engine, runner.params, KEY, "2024", patience=QUICK)
+    assert site.paths == [feed_path("202503")]
+    assert (report.n_remembered, report.counts.inserted) == (3, 6)
+    assert runner.n_visits() == 0
+
+
+def test_visit_that_is_too_old_begins_anew(runner: Runner, site: ScriptedSite) -> None:
+    site.first(feed_path("202503"), *[Answer("{}", 500)] * QUICK.attempts)
+    with pytest.raises(SourceUnavailableError):
+        runner.season()
+    with runner.engine.begin() as connection:
+        connection.execute(visits.update().values(started_at=func.now() - text("interval '6 hours 1 minute'")))
+    site.log.clear()
+    runner.season()
+    assert [path for path in site.paths if "data" in path] == [feed_path(f"20250{month}") for month in (1, 2, 3)]
+
+
+def test_answer_that_this_version_cannot_read_is_asked_for_again(runner: Runner, site: ScriptedSite) -> None:
+    site.first(feed_path("202503"), *[Answer("{}", 500)] * QUICK.attempts)
+    with pytest.raises(SourceUnavailableError):
+        runner.season()
+    with runner.engine.begin() as connection:
+        of_january = visit_answers.c.path == feed_path("202501")
+        connection.execute(visit_answers.update().where(of_january).values(record=b'{"of": "another version"}'))
+    site.log.clear()
+    runner.season()
+    assert [path for path in site.paths if "data" in path] == [feed_path("202501"), feed_path("202503")]
+
+
+def test_page_that_contradicts_the_calendar_lets_the_next_visit_look_afresh(runner: Runner, site: ScriptedSite) -> None:
+    site.pages[match_path(5002)] = Answer(pages.match_page(5002, 14, 13, (0, 0)))
+    with pytest.raises(UnexpectedPageError, match="Scrape the calendar"):
+        runner.season()
+    assert runner.n_visits() == 0
+    assert runner.read_pages() == [5001]
+
+
+def test_database_that_is_lost_in_between_stops_the_readers(
+    runner: Runner, site: ScriptedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise DependencyUnavailableError("PostgreSQL is away")
+
+    monkeypatch.setattr("match_assets.source.match_pages.MOST_IN_FLIGHT", 1)
+    monkeypatch.setattr("match_assets.warehouse.writing.write_pages", away)
+    with pytest.raises(DependencyUnavailableError, match="away"):
+        runner.season()
+    assert [path for path in site.paths if path.startswith("/Matches/")] == [match_path(5001)]
+
+
+def test_report_tells_pace_and_what_is_left(runner: Runner, site: ScriptedSite) -> None:
+    report = runs.scrape_season(runner.settings, runner.engine, runner.params, KEY, "2024", patience=QUICK)
+    assert report.statistics is not None
+    assert (report.statistics.n_pages, report.statistics.n_left) == (4, 0)
+    assert report.statistics.pages_per_minute > 0
 
 
 def test_requests_are_logged_even_when_the_run_fails(runner: Runner, site: ScriptedSite) -> None:

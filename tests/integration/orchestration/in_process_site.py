@@ -35,7 +35,7 @@ class InProcessClient:
         changed = {**self.moment.corrections, match_id: ManualCorrection(goals, self.moment.clock_utc)}
         self.moment = Moment(self.moment.clock_utc + dt.timedelta(minutes=1), changed)
 
-    async def page(self, path: str, parse: Callable[[str, str], Record]) -> Record:
+    async def page(self, path: str, parse: Callable[[bytes, str], Record]) -> Record:
         """A page, parsed."""
         self.n_requests += 1
         # a real request lets the other reader go on, in the middle of a write too
@@ -44,9 +44,9 @@ class InProcessClient:
         month = parse_qs(parts.query).get("d", [""])[0]
         answer = self._router.answer(parts.path, month, self.moment)
         assert answer.status == 200, path
-        return parse(answer.body.decode(), f"http://practice{path}")
+        return parse(answer.body, f"http://practice{path}")
 
-    async def feed(self, path: str, parse: Callable[[str, str], Record]) -> Record:
+    async def feed(self, path: str, parse: Callable[[bytes, str], Record]) -> Record:
         """A feed, parsed."""
         return await self.page(path, parse)
 
