@@ -1,18 +1,19 @@
 """The one place that talks to the site: paced, obeying robots.txt, stopping at the first sign of refusal.
 
 Every answer is judged in this order: refusal (stop, keep the page, open the circuit), asked to wait (wait as told, up
-to a cap), server error or cut answer (capped retries), unexpected page (keep the page), a page of the shape we know.
+to a cap), server error or cut answer (capped retries), not what may be read (another host, a download, too large),
+unexpected page (keep the page), a page of the shape we know.
 """
 
 import asyncio
 import datetime as dt
-import email.utils
 import hashlib
 import importlib.metadata
+import itertools
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import Literal, NamedTuple, NoReturn, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple, NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
@@ -26,20 +27,25 @@ from match_assets.errors import (
     SourceUnavailableError,
     UnexpectedPageError,
 )
+from match_assets.killpoint import killpoint
 from match_assets.source import circuit
+from match_assets.source.alerts import Alert, announce
 from match_assets.source.blocks import block_marker
-from match_assets.source.browser import Answer, Browser
+from match_assets.source.browser import Browser
+from match_assets.source.document import Answer, NoAnswerError
+from match_assets.source.judging import Failure, Kind, failure_of
 from match_assets.source.pace import Pace
-from match_assets.source.parsers.calendar import is_whole_document
 from match_assets.source.robots import AGENT, Robots
 from match_assets.warehouse.migrate import require_current
 from match_assets.warehouse.writing import Fetch, write_fetches
 
 Record = TypeVar("Record")
-Parse = Callable[[str, str], Record]
+Parse = Callable[[bytes, str], Record]
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 NOBODY = Settings.model_fields["contact"].default
-Kind = Literal["page", "feed"]
+MAX_HOPS = 5
+LONGEST_STOP_HOURS = 24.0
+NO_FAILURE = Failure("")
 
 _jitter = random.SystemRandom()
 
@@ -47,8 +53,9 @@ _jitter = random.SystemRandom()
 class Patience(msgspec.Struct, frozen=True):
     """How long and how often to try.
 
-    ``retry_after_cap_seconds`` is the longest wait that a site may ask for in a running job; beyond it we stop and
-    the circuit stays open for as long as it asked, at most a day.
+    ``retry_after_cap_seconds`` is the longest wait that a site may ask for in a running job, be it after an answer or,
+    in robots.txt, between any two requests. Beyond it we stop, and after such an answer the circuit stays open for as
+    long as it asked, at most a day.
     """
 
     attempts: int = 4
@@ -59,11 +66,14 @@ class Patience(msgspec.Struct, frozen=True):
     cool_down_hours: float = circuit.COOL_DOWN_HOURS
 
 
-class _Failure(NamedTuple):
-    """Why an attempt brought nothing, and how long to wait when the site said so."""
+class _Exchange(NamedTuple):
+    """One request and what came of it: an answer, or why there is none."""
 
-    cause: str
-    wait_seconds: float | None = None
+    url: str
+    sent_at: dt.datetime
+    seconds: float
+    answer: Answer | None
+    failure: Failure = NO_FAILURE
 
 
 class SourceClient:
@@ -77,8 +87,13 @@ class SourceClient:
         pages_at_once: browser pages open at a time.
         patience: deadlines and retries.
 
+    Attributes:
+        n_requests: requests sent.
+        n_refused: answers that led away, were downloads or too large; they were not read.
+
     Raises:
         SourceBlockedError: on entering, while the circuit is open; later, when the site refuses us.
+        SourceBudgetError: later, when the day's requests are spent.
         DependencyUnavailableError: PostgreSQL or the browser is away.
         ConfigurationError: the warehouse is not migrated, or another one's site is to be asked without a contact.
     """
@@ -89,14 +104,15 @@ class SourceClient:
         self.host = urlsplit(settings.source_url).netloc
         self.pages_at_once = pages_at_once
         self.n_requests = 0
+        self.n_refused = 0
         self._base_url = settings.source_url.rstrip("/") + "/"
         self._engine = engine
         self._settings = settings
         self._patience = patience or Patience()
-        self._pace = Pace(engine, self.host, settings.requests_per_minute)
+        self._pace = Pace(engine, self.host, settings.requests_per_minute, settings.requests_per_day)
         agent = f"{AGENT}/{importlib.metadata.version('match-assets')} (+{settings.contact})"
         self._browser = Browser(settings, user_agent=agent, pages_at_once=pages_at_once)
-        self._robots: Robots | None = None
+        self._robots: Robots | SourceUnavailableError | None = None
         self._reading_robots = asyncio.Lock()
         self._refusal: SourceBlockedError | None = None
         self._fetches: list[Fetch] = []
@@ -113,6 +129,7 @@ class SourceClient:
             await self._browser.__aexit__(*details)
         finally:
             await self.log_fetches()
+            await self._pace.give_back()
 
     def _require_contact(self) -> None:
         """A guest leaves an address at which the host can reach somebody; our own machine needs none."""
@@ -123,18 +140,21 @@ class SourceClient:
             )
 
     async def page(self, path: str, parse: Parse[Record]) -> Record:
-        """The page at ``path``, opened in the browser and read by ``parse``.
+        """The page at ``path``, asked for by the browser and read by ``parse``.
 
         Raises:
-            UnexpectedPageError: not the page we know; it is kept in ``fetches``.
-            RobotsDisallowedError: robots.txt forbids the path.
-            SourceBlockedError: the site refuses us; no further request is sent.
+            UnexpectedPageError: not the page we know, and kept in ``fetches``; or it led away, was a download or too
+                large, and was not read.
+            RobotsDisallowedError: robots.txt forbids the path, or asks us to come so seldom that it means never.
+            SourceBlockedError: the site refuses us, this process or another one; no further request is sent.
+            SourceBudgetError: the day's requests are spent; none was sent.
             SourceUnavailableError: no usable answer after the capped retries.
+            DependencyUnavailableError: PostgreSQL is away, or the browser ended too often.
         """
         return await self._ask("page", path, parse)
 
     async def feed(self, path: str, parse: Parse[Record]) -> Record:
-        """The JSON document at ``path``, by the browser's connection without rendering; raises as ``page``."""
+        """The JSON document at ``path``; asks and raises as ``page``, and judges the end of the answer as JSON."""
         return await self._ask("feed", path, parse)
 
     async def log_fetches(self) -> None:
@@ -144,92 +164,118 @@ class SourceClient:
 
     async def _ask(self, kind: Kind, path: str, parse: Parse[Record]) -> Record:
         url = urljoin(self._base_url, path.lstrip("/"))
+
+        def read(answer: Answer) -> Record:
+            if answer.status != 200:
+                raise UnexpectedPageError(
+                    f"{url}: HTTP {answer.status}; not read", url=url, part="the page", http_status=answer.status
+                )
+            return parse(answer.body, url)
+
         await self._require_allowed(url)
-        failure = _Failure("not asked")
+        return await self._persist(kind, url, read)
+
+    async def _persist(self, kind: Kind, url: str, read: Callable[[Answer], Record]) -> Record:
+        """Ask until there is an answer to read, as often as ``Patience`` allows."""
+        failure = NO_FAILURE
         for attempt in range(self._patience.attempts):
             if attempt:
                 await self._wait_before(attempt, failure)
-            outcome = await self._attempt(kind, url, lambda text: parse(text, url))
-            if not isinstance(outcome, _Failure):
+            outcome = await self._attempt(kind, url, read)
+            if not isinstance(outcome, Failure):
                 return outcome
             failure = outcome
+        if failure.http_status == 429:
+            # waited as told each time, and still too much: another partition's pages would be too much as well
+            await self._stop(url, f"HTTP 429, {self._patience.attempts} times")
         raise SourceUnavailableError(
             f"{url}: no usable answer after {self._patience.attempts} attempts, the last: {failure.cause}. What was"
             " stored before stays; run again later",
             url=url,
             cause=failure.cause,
+            is_away=failure.http_status is None and not failure.is_slow,
         )
 
-    async def _attempt(self, kind: Kind, url: str, parse: Callable[[str], Record]) -> Record | _Failure:
-        """One request and its judgement."""
-        started = time.monotonic()
-        answer = await self._send(kind, url)
-        if isinstance(answer, _Failure):
-            self._log(url, started, "unavailable", answer.cause)
-            return answer
-        text = answer.body.decode("utf-8", errors="replace")
-        if marker := block_marker(text, answer.status):
-            await self._stop(url, started, answer, marker)
-        if failure := await self._failure(kind, url, answer, text):
-            self._log(url, started, "unavailable", failure.cause, answer)
+    async def _attempt(self, kind: Kind, url: str, read: Callable[[Answer], Record]) -> Record | Failure:
+        """One document, whatever redirects lead to it within the site, and its judgement."""
+        exchange = await self._arrive(kind, url)
+        answer = exchange.answer
+        if answer is None:
+            return exchange.failure
+        # a 403 for robots.txt alone means that there is none (RFC 9309)
+        if marker := block_marker(answer.body, 200 if kind == "robots" else answer.status):
+            self._log(exchange, "blocked", marker, keep=True)
+            await self._stop(url, marker)
+        if failure := failure_of(kind, answer, _now()):
+            self._log(exchange, "unavailable", failure.cause)
+            if failure.wait_seconds is not None and failure.wait_seconds > self._patience.retry_after_cap_seconds:
+                marker = f"{failure.cause}, Retry-After {failure.wait_seconds:g} s"
+                await self._stop(url, marker, hours=min(failure.wait_seconds / 3600, LONGEST_STOP_HOURS))
             return failure
+        if answer.refused:
+            await self._refuse(exchange, f"{url}: {answer.refused}; not read", part="the answer")
         try:
-            self._require_expected(url, answer)
-            record = parse(text)
+            record = read(answer)
         except UnexpectedPageError as error:
-            self._log(url, started, "unexpected", error.message, answer, keep=True)
+            self._log(exchange, "unexpected", error.message, keep=True)
             await self.log_fetches()
             raise
-        self._log(url, started, "ok", "", answer)
+        self._log(exchange, "ok", "")
         return record
 
-    async def _send(self, kind: Kind, url: str) -> Answer | _Failure:
-        from playwright.async_api import Error
+    async def _arrive(self, kind: Kind, url: str) -> _Exchange:
+        """The first answer that is no redirect. Each redirect is a request of its own, paced and allowed like any."""
+        target = url
+        for hop in itertools.count():
+            exchange = await self._send(target)
+            answer = exchange.answer
+            if answer is None or answer.location is None:
+                break
+            target = _resolved(answer)
+            if not self._is_home(target):
+                await self._refuse(
+                    exchange,
+                    f"{url}: led away to {target}; not followed. Check MATCH_ASSETS_SOURCE_URL",
+                    part="address",
+                )
+            if hop == MAX_HOPS:
+                await self._refuse(exchange, f"{url}: led on more than {MAX_HOPS} times; not followed", part="address")
+            self._log(exchange, "ok", f"leads to {target}")
+            if kind != "robots":
+                await self._require_allowed(target)
+        return exchange
 
-        await self._pace.wait()
-        if self._refusal is not None:
-            raise self._refusal
-        self.n_requests += 1
-        send: Callable[..., Awaitable[Answer]] = self._browser.open if kind == "page" else self._browser.request
+    async def _send(self, url: str) -> _Exchange:
+        """One request at its moment."""
+        started, sent_at = time.monotonic(), _now()
         try:
-            return await send(url, deadline_seconds=self._patience.deadline_seconds)
-        except TimeoutError:
-            return _Failure(f"no whole answer within {self._patience.deadline_seconds:g} s")
-        except Error as error:
-            return _Failure(str(error).strip().splitlines()[0])
+            async with self._browser.tab() as tab:
+                await self._pace.wait()
+                if self._refusal is not None:
+                    raise self._refusal
+                killpoint("source.before_request")
+                self.n_requests += 1
+                started, sent_at = time.monotonic(), _now()
+                answer = await tab.read(url, deadline_seconds=self._patience.deadline_seconds)
+                killpoint("source.after_request")
+                return _Exchange(url, sent_at, time.monotonic() - started, answer)
+        except NoAnswerError as error:
+            failure = Failure(str(error), is_slow=error.is_slow)
+            exchange = _Exchange(url, sent_at, time.monotonic() - started, None, failure)
+            if error.is_sent:
+                self._log(exchange, "unavailable", failure.cause)
+            return exchange
 
-    async def _failure(self, kind: Kind, url: str, answer: Answer, text: str) -> _Failure | None:
-        """Why this answer is worth another attempt; ``None`` when it is final."""
-        if answer.status == 429:
-            return await self._told_to_wait(url, answer)
-        if answer.status >= 500:
-            return _Failure(f"HTTP {answer.status}", _retry_after(answer.headers))
-        if answer.status != 200:
-            return None
-        is_whole = "</html>" in text[-2_000:].lower() if kind == "page" else is_whole_document(text)
-        if is_whole and "\ufffd" in text:
-            is_whole = _is_utf8(answer.body)
-        return None if is_whole else _Failure(f"the answer is cut short ({len(answer.body)} bytes)")
-
-    async def _told_to_wait(self, url: str, answer: Answer) -> _Failure:
-        wait = _retry_after(answer.headers)
-        if wait is not None and wait > self._patience.retry_after_cap_seconds:
-            hours = min(wait / 3600, 24.0)
-            marker = f"HTTP 429, Retry-After {wait:g} s"
-            await self._stop(url, time.monotonic(), answer, marker, hours=hours)
-        return _Failure("HTTP 429", wait)
-
-    async def _wait_before(self, attempt: int, failure: _Failure) -> None:
-        """Back off: as told by the site and then for every process, else exponentially with full jitter."""
-        if failure.wait_seconds is not None:
-            await self._pace.hold(min(failure.wait_seconds, self._patience.retry_after_cap_seconds))
-            return
+    async def _wait_before(self, attempt: int, failure: Failure) -> None:
+        """Back off: as told by the site and then for every process, else exponentially with jitter."""
         ceiling = min(self._patience.cap_seconds, self._patience.base_seconds * 2 ** (attempt - 1))
-        await asyncio.sleep(_jitter.uniform(ceiling / 2, ceiling))
+        seconds = _jitter.uniform(ceiling / 2, ceiling)
+        if failure.is_plea:
+            await self._pace.hold(max(seconds, failure.wait_seconds or 0.0))
+        else:
+            await asyncio.sleep(seconds)
 
-    async def _stop(
-        self, url: str, started: float, answer: Answer, marker: str, *, hours: float | None = None
-    ) -> NoReturn:
+    async def _stop(self, url: str, marker: str, *, hours: float | None = None) -> NoReturn:
         """Refused: no further request from this client, nor from any run before the cool-down is over."""
         hours = self._patience.cool_down_hours if hours is None else hours
         self._refusal = SourceBlockedError(
@@ -238,57 +284,65 @@ class SourceClient:
             url=url,
             marker=marker,
         )
-        self._log(url, started, "blocked", marker, answer, keep=True)
-        await asyncio.to_thread(circuit.open_circuit, self._engine, self.host, url=url, marker=marker, hours=hours)
         await self.log_fetches()
+        alert = Alert("blocked", self.host, self._refusal.message, {"url": url, "marker": marker, "hours": hours})
+        is_new = await asyncio.to_thread(
+            circuit.open_circuit, self._engine, self.host, url=url, marker=marker, hours=hours, alert=alert
+        )
+        if is_new:
+            await announce(alert, self._settings.alert_url)
         raise self._refusal
+
+    async def _refuse(self, exchange: _Exchange, message: str, *, part: str) -> NoReturn:
+        """Leave an answer unread that is not ours to read."""
+        self.n_refused += 1
+        self._log(exchange, "refused", message)
+        await self.log_fetches()
+        raise UnexpectedPageError(message, url=exchange.url, part=part)
 
     async def _require_allowed(self, url: str) -> None:
         async with self._reading_robots:
             if self._robots is None:
                 self._robots = await self._read_robots()
-                self._pace.slow_to(self._robots.delay_seconds)
+        if isinstance(self._robots, SourceUnavailableError):
+            raise self._robots
         if not self._robots.allows(url):
             cause = "forbids it" if self._robots.is_reachable else "could not be read, which counts as forbidding all"
             raise RobotsDisallowedError(f"{url}: robots.txt {cause}; not asked", url=url)
-
-    async def _read_robots(self) -> Robots:
-        url = urljoin(self._base_url, "robots.txt")
-        started = time.monotonic()
-        answer = await self._send("feed", url)
-        if isinstance(answer, _Failure):
-            self._log(url, started, "unavailable", answer.cause)
-            return Robots(None, "")
-        text = answer.body.decode("utf-8", errors="replace")
-        marker = block_marker(text, 200)  # a 403 for robots.txt alone means there is none (RFC 9309)
-        if marker:
-            await self._stop(url, started, answer, marker)
-        self._log(url, started, "ok", "", answer)
-        return Robots(answer.status, text)
-
-    def _require_expected(self, url: str, answer: Answer) -> None:
-        if urlsplit(answer.url).netloc != self.host:
-            raise UnexpectedPageError(
-                f"{url}: led away to {answer.url}; not read. Check MATCH_ASSETS_SOURCE_URL", url=url, part="address"
-            )
-        if answer.status != 200:
-            raise UnexpectedPageError(
-                f"{url}: HTTP {answer.status}; not read", url=url, part="the page", http_status=answer.status
+        delay, cap = self._robots.delay_seconds, self._patience.retry_after_cap_seconds
+        if delay > cap:
+            raise RobotsDisallowedError(
+                f"{url}: robots.txt asks for {delay:g} s between requests, more than the {cap:g} s that a run waits for;"
+                " not asked",
+                url=url,
             )
 
-    def _log(
-        self, url: str, started: float, outcome: str, detail: str, answer: Answer | None = None, *, keep: bool = False
-    ) -> None:
+    async def _read_robots(self) -> Robots | SourceUnavailableError:
+        """What robots.txt says; a site that is away altogether is an error that stands for the rest of the run."""
+        try:
+            robots = await self._persist("robots", urljoin(self._base_url, "robots.txt"), _as_robots)
+        except SourceUnavailableError as error:
+            return error if error.facts["is_away"] else Robots(None, "")
+        if robots.delay_seconds <= self._patience.retry_after_cap_seconds:
+            await self._pace.obey(robots.delay_seconds)
+        return robots
+
+    def _is_home(self, url: str) -> bool:
+        """Whether an address lies on the site itself; one that is not encrypted any more does not."""
+        parts, home = urlsplit(url), urlsplit(self._base_url)
+        return parts.netloc == home.netloc and parts.scheme in {home.scheme, "https"}
+
+    def _log(self, exchange: _Exchange, outcome: str, detail: str, *, keep: bool = False) -> None:
+        answer = exchange.answer
         body = answer.body if answer else b""
-        duration = time.monotonic() - started
         self._fetches.append(
             Fetch(
-                requested_at=_now() - dt.timedelta(seconds=duration),
-                url=url,
+                requested_at=exchange.sent_at,
+                url=exchange.url,
                 outcome=outcome,
                 http_status=answer.status if answer else None,
                 n_bytes=len(body),
-                duration_seconds=duration,
+                duration_seconds=exchange.seconds,
                 sha256=hashlib.sha256(body).hexdigest() if answer else None,
                 detail=detail,
                 body=body if keep else None,
@@ -296,28 +350,18 @@ class SourceClient:
         )
 
 
-def _is_utf8(body: bytes) -> bool:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+def _as_robots(answer: Answer) -> Robots:
+    return Robots(answer.status, answer.body.decode("utf-8", errors="replace"))
 
 
-def _retry_after(headers: dict[str, str]) -> float | None:
-    """Seconds that ``Retry-After`` asks for, whether it gives seconds or a date; ``None`` without a readable one."""
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    if value.isdigit():
-        return float(value[:12])
+def _resolved(answer: Answer) -> str:
+    """Where a redirect leads; an address that cannot be one leads nowhere, which is away from the site."""
     try:
-        moment = email.utils.parsedate_to_datetime(value)
+        target = urljoin(answer.url, answer.location or "")
+        urlsplit(target)
     except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.UTC)
-    return max(0.0, (moment - _now()).total_seconds())
+        return f"what is no address ({answer.location})"
+    return target
 
 
 def _now() -> dt.datetime:

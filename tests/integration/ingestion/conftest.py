@@ -1,23 +1,89 @@
 """A scripted site with one small season, and the warehouse it is read into."""
 
+import asyncio
 import datetime as dt
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from match_assets.config import Params, Settings, TournamentParams, load_params
-from match_assets.source.client import Patience
+from match_assets.errors import MatchAssetsError, UnexpectedPageError
+from match_assets.source.client import Parse, Patience, SourceClient
 from match_assets.warehouse.database import engine as open_engine
 from match_assets.warehouse.migrate import migrate
+from match_assets.warehouse.schema import fetches
 from tests import pages
 from tests.integration.ingestion.scripted_site import Answer, ScriptedSite
+
+Result = TypeVar("Result")
 
 KEY = "TST-League"
 JSON = "application/json; charset=utf-8"
 # no test waits for seconds: what is checked is order and count, not patience
-QUICK = Patience(base_seconds=0.01, cap_seconds=0.05, deadline_seconds=3.0, retry_after_cap_seconds=5.0)
+QUICK = Patience(base_seconds=0.01, cap_seconds=0.05, deadline_seconds=10.0, retry_after_cap_seconds=5.0)
+
+BLOCK = Answer(
+    "<html>Request unsuccessful. Incapsula incident ID: 1370<script src='/_Incapsula_Resource?a'></script></html>"
+)
+PAGE = Answer("<html>fine</html>")
+
+
+def read(body: bytes, url: str) -> str:
+    """The simplest of parsers: a page that says that it is fine."""
+    if b"fine" not in body:
+        raise UnexpectedPageError(f"{url}: layout changed: fine", url=url, part="fine")
+    return body.decode()
+
+
+class Visitor:
+    """Asks for a list of pages one after the other, as one run does."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.settings, self.engine = settings, engine
+
+    def change(self, **settings: Any) -> None:
+        """Run with other settings from now on."""
+        self.settings = self.settings.model_copy(update=settings)
+
+    def ask(self, *paths: str, patience: Patience = QUICK, feeds: bool = False, parse: Parse[Any] = read) -> list[Any]:
+        """What was read from each path; the first failure ends the run."""
+        return self.run(lambda client: _in_turn(client, paths, parse, feeds), patience=patience)
+
+    def outcomes(self, *paths: str, patience: Patience = QUICK, feeds: bool = False) -> list[Any]:
+        """What was read from each path, or the error that it gave; all in one run."""
+        return self.run(lambda client: _in_turn(client, paths, read, feeds, is_stubborn=True), patience=patience)
+
+    def run(self, work: Callable[[SourceClient], Awaitable[Result]], *, patience: Patience = QUICK) -> Result:
+        """Whatever is to be done with a client."""
+
+        async def main() -> Result:
+            async with SourceClient(self.settings, self.engine, patience=patience) as client:
+                return await work(client)
+
+        return asyncio.run(main())
+
+
+async def _in_turn(
+    client: SourceClient, paths: Sequence[str], parse: Parse[Any], feeds: bool, *, is_stubborn: bool = False
+) -> list[Any]:
+    found: list[Any] = []
+    for path in paths:
+        try:
+            found.append(await (client.feed if feeds else client.page)(path, parse))
+        except MatchAssetsError as error:
+            if not is_stubborn:
+                raise
+            found.append(error)
+    return found
+
+
+def logged(engine: Engine) -> list[tuple[str, str]]:
+    """The last part of each address in the log of requests, and what came of it."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(fetches.c.url, fetches.c.outcome).order_by(fetches.c.fetch_id))
+        return [(row.url.rpartition("/")[2], row.outcome) for row in rows]
 
 
 class League:
@@ -107,6 +173,14 @@ def source_settings(site: ScriptedSite, postgres_url: str) -> Settings:
         source_url=site.url,
         requests_per_minute=600_000,
     )
+
+
+@pytest.fixture
+def visitor(source_settings: Settings, warehouse: Engine, site: ScriptedSite) -> Visitor:
+    """Somebody who asks; pages 1 to 3 are there."""
+    for path in ("/1", "/2", "/3"):
+        site.pages[path] = PAGE
+    return Visitor(source_settings, warehouse)
 
 
 @pytest.fixture

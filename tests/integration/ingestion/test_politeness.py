@@ -1,6 +1,7 @@
 """What the site sees of us: pace, robots.txt, retries, and silence after a refusal."""
 
 import asyncio
+import email.utils
 import time
 
 import msgspec
@@ -17,50 +18,12 @@ from match_assets.errors import (
     UnexpectedPageError,
 )
 from match_assets.source import circuit
-from match_assets.source.client import Patience, SourceClient
+from match_assets.source.client import SourceClient
 from match_assets.source.pace import Pace
 from match_assets.warehouse.database import engine as open_engine
 from match_assets.warehouse.schema import fetches
-from tests.integration.ingestion.conftest import JSON, QUICK
+from tests.integration.ingestion.conftest import BLOCK, JSON, PAGE, QUICK, Visitor, logged, read
 from tests.integration.ingestion.scripted_site import Answer, ScriptedSite
-
-BLOCK = Answer(
-    "<html>Request unsuccessful. Incapsula incident ID: 1370<script src='/_Incapsula_Resource?a'></script></html>"
-)
-PAGE = Answer("<html>fine</html>")
-
-
-def read(text: str, url: str) -> str:
-    if "fine" not in text:
-        raise UnexpectedPageError(f"{url}: layout changed: fine", url=url, part="fine")
-    return text
-
-
-class Visitor:
-    """Asks for a list of pages one after the other, as one run does."""
-
-    def __init__(self, settings: Settings, engine: Engine) -> None:
-        self.settings, self.engine = settings, engine
-
-    def ask(self, *paths: str, patience: Patience = QUICK, feeds: bool = False) -> list[str]:
-        async def main() -> list[str]:
-            async with SourceClient(self.settings, self.engine, patience=patience) as client:
-                return [await (client.feed if feeds else client.page)(path, read) for path in paths]
-
-        return asyncio.run(main())
-
-
-@pytest.fixture
-def visitor(source_settings: Settings, warehouse: Engine, site: ScriptedSite) -> Visitor:
-    for path in ("/1", "/2", "/3"):
-        site.pages[path] = PAGE
-    return Visitor(source_settings, warehouse)
-
-
-def logged(engine: Engine) -> list[tuple[str, str]]:
-    with engine.connect() as connection:
-        rows = connection.execute(select(fetches.c.url, fetches.c.outcome).order_by(fetches.c.fetch_id))
-        return [(row.url.rpartition("/")[2], row.outcome) for row in rows]
 
 
 def test_we_say_who_we_are_and_read_robots_first(visitor: Visitor, site: ScriptedSite) -> None:
@@ -168,6 +131,25 @@ def test_retry_after_is_waited_out(visitor: Visitor, site: ScriptedSite) -> None
     assert second - first >= 2.0
 
 
+# ING-03
+def test_retry_after_as_a_date_is_waited_out(visitor: Visitor, site: ScriptedSite) -> None:
+    moment = time.time() + 3
+    date = email.utils.formatdate(moment, usegmt=True)
+    site.first("/1", Answer("<html>slow down</html>", 429, headers=(("Retry-After", date),)))
+    visitor.ask("/1", patience=msgspec.structs.replace(QUICK, retry_after_cap_seconds=60.0))
+    asked_again = time.time() - (time.monotonic() - site.moments("/1")[1])
+    assert asked_again >= int(moment) - 0.05
+
+
+# ING-03
+def test_without_a_time_we_back_off_ourselves(visitor: Visitor, site: ScriptedSite) -> None:
+    site.first("/1", *[Answer("<html>slow down</html>", 429)] * 2)
+    visitor.ask("/1", patience=msgspec.structs.replace(QUICK, base_seconds=0.4, cap_seconds=1.0))
+    first, second, third = site.moments("/1")
+    assert second - first >= 0.2
+    assert third - second >= 0.4
+
+
 def test_absurd_retry_after_stops_the_run(visitor: Visitor, site: ScriptedSite) -> None:
     site.first("/1", Answer("<html>slow down</html>", 429, headers=(("Retry-After", "1000000000"),)))
     with pytest.raises(SourceBlockedError, match="Retry-After"):
@@ -206,6 +188,76 @@ def test_unreadable_robots_forbids_all(visitor: Visitor, site: ScriptedSite) -> 
     with pytest.raises(RobotsDisallowedError, match="could not be read"):
         visitor.ask("/1")
     assert site.paths == []
+
+
+# ING-19
+@pytest.mark.parametrize("status", [404, 410, 403])
+def test_absent_robots_allows_all(visitor: Visitor, site: ScriptedSite, status: int) -> None:
+    site.pages["/robots.txt"] = Answer("<html>none</html>", status)
+    assert visitor.ask("/1") == [PAGE.body]
+
+
+# ING-19
+@pytest.mark.parametrize("trouble", [Answer("x", 503), Answer("User-agent: *\nDisallow:\n", cut_at=20)])
+def test_robots_is_asked_for_again_before_it_forbids(visitor: Visitor, site: ScriptedSite, trouble: Answer) -> None:
+    site.first("/robots.txt", trouble)
+    assert visitor.ask("/1") == [PAGE.body]
+    assert len(site.moments("/robots.txt")) == 2
+
+
+# ING-19
+def test_robots_that_never_comes_forbids_all(visitor: Visitor, site: ScriptedSite) -> None:
+    site.pages["/robots.txt"] = Answer("User-agent: *\nDisallow:\n", delay=30)
+    short = msgspec.structs.replace(QUICK, attempts=2, deadline_seconds=0.5)
+    for error in visitor.outcomes("/1", "/2", patience=short):
+        assert isinstance(error, RobotsDisallowedError)
+        assert "could not be read" in error.message
+    assert len(site.log) <= 2
+    assert site.paths == []
+
+
+# ING-19
+def test_a_crawl_delay_of_half_a_minute_is_waited_out(visitor: Visitor, site: ScriptedSite) -> None:
+    site.pages["/robots.txt"] = Answer("User-agent: *\nCrawl-delay: 30\n", content_type="text/plain")
+
+    async def watch(client: SourceClient) -> None:
+        asking = asyncio.ensure_future(client.page("/1", read))
+        while not site.log:
+            await asyncio.sleep(0.02)
+        await asyncio.wait({asking}, timeout=1.5)
+        asking.cancel()
+
+    visitor.run(watch, patience=msgspec.structs.replace(QUICK, retry_after_cap_seconds=300.0))
+    assert [path for _, path, _ in site.log] == ["/robots.txt"]
+
+
+# ING-19
+def test_a_crawl_delay_beyond_patience_means_never(visitor: Visitor, site: ScriptedSite) -> None:
+    site.pages["/robots.txt"] = Answer("User-agent: *\nCrawl-delay: 86400\n", content_type="text/plain")
+    with pytest.raises(RobotsDisallowedError, match="asks for 86400 s between requests, more than the 5 s"):
+        visitor.ask("/1")
+    assert site.paths == []
+
+
+# ING-19, ING-22
+def test_one_process_tells_all_of_the_crawl_delay(warehouse: Engine) -> None:
+    async def walk() -> float:
+        first, second = Pace(warehouse, "site", 600_000), Pace(warehouse, "site", 600_000)
+        await first.wait()
+        await second.wait()
+        await first.obey(0.4)
+        moments = []
+        for _ in range(3):
+            await second.wait()  # it has read no robots.txt
+            moments.append(time.monotonic())
+        await first.obey(0.0)
+        for pace in (first, second):  # and each learns with its next moment that it is over
+            for _ in range(2):
+                await pace.wait()
+        assert max(first.interval_seconds, second.interval_seconds) < 0.4
+        return moments[2] - moments[0]
+
+    assert asyncio.run(walk()) >= 2 * 0.4 - 0.05
 
 
 def test_crawl_delay_is_kept(visitor: Visitor, site: ScriptedSite) -> None:
@@ -281,7 +333,8 @@ def test_hold_keeps_everyone_waiting(warehouse: Engine) -> None:
 def test_unlimited_pace_takes_moments_in_batches(warehouse: Engine) -> None:
     async def main() -> None:
         pace = Pace(warehouse, "site", 600_000)
-        await pace.wait()
+        for _ in range(2):  # the first is taken alone: it tells what robots.txt asks for
+            await pace.wait()
         with warehouse.connect() as connection:
             before = connection.scalar(text("SELECT next_allowed_at FROM source_pace"))
         for _ in range(500):
