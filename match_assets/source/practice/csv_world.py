@@ -5,23 +5,19 @@ says is shown: no minutes, no players, and a match of which only the score is kn
 no time unless the file has a ``Time`` column, which is British wall time.
 """
 
-import csv
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from match_assets.errors import ConfigurationError
+from match_assets.errors import ConfigurationError, DataError
+from match_assets.source.files.table import Cells, count, full_year, kick_off, pair, parse_date, read_table
+from match_assets.source.files.teams import shipped_team_id
 from match_assets.source.practice.facts import Match, Season, SideStats, Team, Tournament, World
-from match_assets.source.practice.schedule import wall_time_utc
 
-REQUIRED_COLUMNS = ("Date", "HomeTeam", "AwayTeam", "FTHG", "FTAG")
-# %y first: %Y would read "93" as the year 93
-DATE_FORMATS = ("%d/%m/%y", "%d/%m/%Y")
 FILE_NAME = re.compile(r"season-(\d{2})(\d{2})\.csv")
-FIRST_TWO_DIGIT_YEAR = 69
 FIRST_TEAM_ID, TEAM_IDS = 1_000_000, 900_000_000
 
 
@@ -88,25 +84,11 @@ def read_csv_world(
     )
 
 
-def parse_date(text: str) -> dt.date:
-    """A date as the files write it: ISO, dd/mm/yy or dd/mm/yyyy; two digits mean 1969 to 2068.
-
-    Raises:
-        ValueError: none of the three.
-    """
-    if "-" in text:
-        return dt.date.fromisoformat(text)
-    for date_format in DATE_FORMATS:
-        try:
-            # only the date is read; a zone has nothing to act on
-            return dt.datetime.strptime(text, date_format).date()  # noqa: DTZ007
-        except ValueError:
-            continue
-    raise ValueError(f"not a date: {text!r} (expected 2024-08-16, 16/08/24 or 16/08/2024)")
-
-
 def team_id_of(region_id: int, name: str) -> int:
-    """A number for a club that does not depend on which leagues and seasons are shown."""
+    """The site's own id where it is known, else a number that does not depend on which leagues and seasons are shown."""
+    known = shipped_team_id(region_id, name)
+    if known is not None and known > 0:
+        return known
     return FIRST_TEAM_ID + crc32(f"{region_id}:{name}".encode()) % TEAM_IDS
 
 
@@ -129,8 +111,7 @@ def _season_files(folder: Path, seasons: Sequence[int]) -> dict[int, Path]:
     files = {}
     for path in folder.iterdir():
         if found := FILE_NAME.fullmatch(path.name):
-            short = int(found[1])
-            files[short + (1900 if short >= FIRST_TWO_DIGIT_YEAR else 2000)] = path
+            files[full_year(found[1])] = path
     return {year: path for year, path in files.items() if not seasons or year in seasons}
 
 
@@ -161,33 +142,27 @@ def _read_season(path: Path, league: League, first_year: int, teams: dict[int, T
     return Season(season_id, season_id + 500_000, first_year, released, tuple(matches))
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Non-empty rows with their line; some older files are not UTF-8."""
-    raw = path.read_bytes()
+def _rows(path: Path) -> list[tuple[int, Cells]]:
+    """Rows that name a home team, with their line."""
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252", errors="replace")
-    reader = csv.DictReader(text.splitlines(), restval="")
-    missing = [column for column in REQUIRED_COLUMNS if column not in (reader.fieldnames or ())]
-    if missing:
-        raise ConfigurationError(f"{path}:1: lacks the columns {missing}", file=str(path), line=1)
-    # cells beyond the header come under the key None and are not strings
-    rows = [(reader.line_num, {key: cell.strip() for key, cell in row.items() if key is not None}) for row in reader]
-    return [(line, row) for line, row in rows if row["HomeTeam"]]
+        table = read_table(path.read_bytes())
+    except DataError as error:
+        line = error.facts["line"]
+        raise ConfigurationError(f"{path}:{line}: {error}", file=str(path), line=line) from error
+    return [(line, row) for line, row in table.rows if row["HomeTeam"]]
 
 
-def _read_match(row: Mapping[str, str], match_id: int, region_id: int, teams: dict[int, Team]) -> Match:
-    day, time = parse_date(row["Date"]), row.get("Time", "")
-    goals = _pair(row, "FTHG", "FTAG")
-    half_time = _pair(row, "HTHG", "HTAG")
+def _read_match(row: Cells, match_id: int, region_id: int, teams: dict[int, Team]) -> Match:
+    moment, is_time_known = kick_off(parse_date(row["Date"]), row.get("Time", ""))
+    goals = pair(row, "FTHG", "FTAG")
+    half_time = pair(row, "HTHG", "HTAG")
     home, away = _side(row, "H"), _side(row, "A")
     return Match(
         match_id=match_id,
         home_team_id=_enrol(row["HomeTeam"], region_id, teams),
         away_team_id=_enrol(row["AwayTeam"], region_id, teams),
-        kick_off_utc=wall_time_utc(day, time) if time else dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC),
-        is_kick_off_time_known=bool(time),
+        kick_off_utc=moment,
+        is_kick_off_time_known=is_time_known,
         goals=goals,
         half_time_goals=half_time,
         home=home,
@@ -199,36 +174,20 @@ def _read_match(row: Mapping[str, str], match_id: int, region_id: int, teams: di
 def _enrol(name: str, region_id: int, teams: dict[int, Team]) -> int:
     team_id = team_id_of(region_id, name)
     held = teams.setdefault(team_id, Team(team_id, name, name))
-    if held.name != name:
+    if held.name != name and team_id >= FIRST_TEAM_ID:
         raise ValueError(f"{name!r} and {held.name!r} come to the same team id {team_id}; rename one in the files")
     return team_id
 
 
-def _side(row: Mapping[str, str], side: str) -> SideStats:
+def _side(row: Cells, side: str) -> SideStats:
     return SideStats(
-        shots=_count(row, f"{side}S"),
-        shots_on_target=_count(row, f"{side}ST"),
-        corners=_count(row, f"{side}C"),
-        fouls=_count(row, f"{side}F"),
-        yellow_cards=_count(row, f"{side}Y"),
-        red_cards=_count(row, f"{side}R"),
+        shots=count(row, f"{side}S"),
+        shots_on_target=count(row, f"{side}ST"),
+        corners=count(row, f"{side}C"),
+        fouls=count(row, f"{side}F"),
+        yellow_cards=count(row, f"{side}Y"),
+        red_cards=count(row, f"{side}R"),
     )
-
-
-def _pair(row: Mapping[str, str], home: str, away: str) -> tuple[int, int] | None:
-    first, second = _count(row, home), _count(row, away)
-    return None if first is None or second is None else (first, second)
-
-
-def _count(row: Mapping[str, str], column: str) -> int | None:
-    """A cell as a count; some files write ``3.0``. Empty is unknown."""
-    cell = row.get(column, "")
-    if not cell:
-        return None
-    value = float(cell)
-    if value < 0 or value != int(value):
-        raise ValueError(f"{column} is {cell!r}, not a count")
-    return int(value)
 
 
 def _middle_of_newest_season(tournaments: Sequence[Tournament]) -> dt.datetime:

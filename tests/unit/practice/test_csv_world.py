@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from match_assets.errors import ConfigurationError, DataError
-from match_assets.source.practice.csv_world import parse_date, read_csv_world, team_id_of
+from match_assets.source.practice.csv_world import read_csv_world, team_id_of
 from match_assets.source.practice.facts import Match, SideStats, World
 
 HEADER = "Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR,HTHG,HTAG,HTR,Referee,HS,AS,HST,AST,HF,AF,HC,AC,HY,AY,HR,AR"
@@ -24,27 +24,6 @@ def write(folder: Path, *rows: str, name: str = "premier-league/season-2425.csv"
 
 def matches(world: World) -> list[Match]:
     return [match for _, _, match in world.matches.values()]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2024-08-16", dt.date(2024, 8, 16)),
-        ("16/08/24", dt.date(2024, 8, 16)),
-        ("16/08/2024", dt.date(2024, 8, 16)),
-        ("14/08/93", dt.date(1993, 8, 14)),
-        ("14/08/68", dt.date(2068, 8, 14)),
-        ("14/08/69", dt.date(1969, 8, 14)),
-    ],
-)
-def test_dates_are_read_in_all_spellings(text: str, expected: dt.date) -> None:
-    assert parse_date(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "08/16/24x", "31/02/2024", "2024-13-01", "yesterday"])
-def test_what_is_no_date_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"date|month|day|isoformat"):
-        parse_date(text)
 
 
 def test_a_full_row_is_read_with_its_zeros(tmp_path: Path) -> None:
@@ -87,6 +66,14 @@ def test_ids_do_not_depend_on_what_else_is_shown(tmp_path: Path) -> None:
     assert set(one.matches) < set(everything.matches)
     assert [everything.matches[i][2] for i in one.matches] == matches(one)
     assert team_id_of(252, "Leeds") in one.teams
+
+
+def test_clubs_have_the_ids_that_the_shipped_aliases_give_so_that_site_and_file_agree(tmp_path: Path) -> None:
+    assert (team_id_of(252, "Man United"), team_id_of(81, "M'Gladbach"), team_id_of(81, "M'gladbach")) == (32, 134, 134)
+    # ids below zero are no site's
+    assert min(team_id_of(252, "Coventry"), team_id_of(252, "Atlantis")) >= 1_000_000
+    world = read_csv_world(write(tmp_path, HEADER, FULL, FULL.replace("Man United", "Man Utd")))
+    assert [match.home_team_id for match in matches(world)] == [32, 32]
 
 
 def test_a_file_that_is_not_utf8_is_read_as_windows_text(tmp_path: Path) -> None:
