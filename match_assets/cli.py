@@ -13,7 +13,10 @@ from rich.console import Console
 
 from match_assets.errors import MatchAssetsError
 from match_assets.local.commands import stack
+from match_assets.source.commands import source
+from match_assets.source.files.commands import import_csv
 from match_assets.source.practice.commands import practice_site
+from match_assets.store.commands import store, trace
 
 INTERRUPTED = 130
 
@@ -42,6 +45,10 @@ def main() -> None:
 
 
 main.add_command(practice_site)
+main.add_command(source)
+main.add_command(import_csv)
+main.add_command(store)
+main.add_command(trace)
 for command in stack.commands.values():
     main.add_command(command)
 
@@ -66,50 +73,40 @@ def migrate() -> None:
 
 
 @main.command()
-@click.argument("partitions", nargs=-1)
+@click.argument("seasons", nargs=-1)
 @click.option("--no-scrape", is_flag=True, help="Work on what the warehouse holds; do not ask the source.")
-def backfill(partitions: tuple[str, ...], no_scrape: bool) -> None:
-    """Carry PARTITIONS (2024|ESP-LaLiga), or all that the source lists, from its pages to features in one bulk run."""
+def backfill(seasons: tuple[str, ...], no_scrape: bool) -> None:
+    """Carry SEASONS from the source's pages to features in one bulk run; all that the source lists if none is named.
+
+    SEASONS are tournaments, each followed by its seasons: `ESP-LaLiga 2015..2024`; several tournaments may share them, as in
+    `ESP-LaLiga ITA-SerieA 2015..2020 2023`. A whole partition key, `2024|ESP-LaLiga`, will do too. Seasons that the source
+    does not list are left out and named.
+    """
+    from match_assets.config import params
+    from match_assets.keys import parse_partitions
+
+    partitions = parse_partitions(seasons, params().tournaments)
+    # Dagster takes seconds to import; a slip of the keyboard is told at once
     from match_assets.automation.sensors import bulk_config
     from match_assets.demo import follow_job
     from match_assets.resources.platform import Platform
-    from match_assets.stages.chain import ordered
 
-    config = bulk_config(ordered(list(partitions)), scrape=not no_scrape)
+    config = bulk_config(partitions, scrape=not no_scrape)
     click.echo(follow_job(Console(), Platform().settings, "bulk", None, config, "command line"))
-
-
-@main.group()
-def source() -> None:
-    """The site of origin, as we know it."""
-
-
-@source.command()
-def resume() -> None:
-    """Close the circuit that a refusal opened, after a person has looked at the page that was kept."""
-    from urllib.parse import urlsplit
-
-    from match_assets.resources.platform import Platform
-    from match_assets.source.circuit import close_circuit
-
-    platform = Platform()
-    host = urlsplit(platform.settings.source_url).netloc
-    was_open = close_circuit(platform.engine, host)
-    platform.close()
-    click.echo(
-        f"{host} may be asked again; pace and robots.txt hold as before" if was_open else f"{host} was not closed"
-    )
 
 
 @main.command()
 @click.argument("query")
 @click.option("--rows", default=40, show_default=True, help="Rows to print at most.")
-def sql(query: str, rows: int) -> None:
+@click.option("--as-of", metavar="MOMENT", help="The data as it was: a time (ISO), a hash, or a version's number.")
+def sql(query: str, rows: int, as_of: str | None) -> None:
     """Ask the accepted data in DuckDB: each asset is a view, with its partitions as one table."""
     from match_assets.resources.platform import Platform
+    from match_assets.store.moments import parse_moment
     from match_assets.store.sql import run_sql
 
-    frame = run_sql(Platform().store, query)
+    opened = Platform().store
+    frame = run_sql(opened.as_of(parse_moment(as_of)) if as_of else opened, query)
     import polars as pl
 
     with pl.Config(tbl_rows=rows, tbl_cols=-1, tbl_width_chars=200):

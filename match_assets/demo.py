@@ -138,6 +138,8 @@ def follow_job(
             counts["judged"] += kind == "AssetCheckEvaluationEvent"
             if kind == "ExecutionStepFailureEvent":
                 failure.append(failure_of(event))
+            if kind == "LogMessageEvent" and event.get("level") == "WARNING":
+                console.print(f"  {message}", highlight=False, soft_wrap=True)
             if kind == "LogMessageEvent" or (kind == "ExecutionStepStartEvent" and event.get("stepKey")):
                 text = message.splitlines()[0][:90] if message else ""
                 description = f"{text} · {counts['materialised']} materialised, {counts['judged']} judged"

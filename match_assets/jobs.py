@@ -1,6 +1,5 @@
 """The jobs: one season from page to lookup, one cut-off from split to champion, and the bulk job for many seasons at once."""
 
-import time
 from collections.abc import Iterator
 
 import dagster as dg
@@ -15,14 +14,15 @@ from match_assets.gates.verdict import Verdict
 from match_assets.partitions import TOURNAMENTS
 from match_assets.resources.platform import Platform
 from match_assets.source import runs
+from match_assets.source.progress import ProgressLines
 from match_assets.source.reports import SeasonReport
 from match_assets.stages import ingestion
 from match_assets.stages.base import Stage, StageContext, judge_candidate, materialise, refusal, staleness
 from match_assets.stages.chain import DATA_STAGES, known_partitions, ordered
+from match_assets.warehouse.reading import catalogue
 
 DATA_GROUPS = ("ingestion", "raw", "interim", "features", "inference")
 SOURCE_POOL = "source"
-SECONDS_BETWEEN_LINES = 5.0
 # dagster.yaml lets one run at a time carry the same value of this tag
 ONE_VISITOR = {"site": "source"}
 
@@ -49,7 +49,8 @@ class BulkConfig(dg.Config):
     """Which seasons the bulk job carries, and whether it asks the source for them first."""
 
     partitions: list[str] = Field(
-        default=[], description="season|tournament keys; empty means all that the source lists"
+        default=[],
+        description="season|tournament keys; empty means all that the source lists, and what it does not list is left out",
     )
     scrape: bool = Field(default=True, description="ask the source first; false works on what the warehouse holds")
 
@@ -58,9 +59,7 @@ class BulkConfig(dg.Config):
 def carry_seasons(context: dg.OpExecutionContext, config: BulkConfig, platform: Platform) -> Iterator[object]:
     """Carries many seasons through all data stages in one process; each fails alone, and what is current is left alone."""
     work = platform.context(context.run_id, context.log.info)
-    if config.scrape:
-        runs.scrape_catalogue(work.settings, work.engine, work.params)
-    partitions = ordered(config.partitions or known_partitions(work))
+    partitions = _wanted(context, work, config)
     context.instance.add_dynamic_partitions(str(TOURNAMENTS.name), sorted({key.split("|")[1] for key in partitions}))
     failed: dict[str, str] = {}
     if config.scrape:
@@ -80,20 +79,34 @@ def carry_seasons(context: dg.OpExecutionContext, config: BulkConfig, platform: 
     yield dg.Output(None)
 
 
+def _wanted(context: dg.OpExecutionContext, work: StageContext, config: BulkConfig) -> list[str]:
+    """The partitions to carry, history before what builds on it; those that no source lists are left out and named.
+
+    The source is asked for its catalogue only when what is known cannot answer: a season that is asked for every day
+    need not cost a page per tournament every time.
+    """
+    asked = ordered(config.partitions)
+    held = {entry.partition_key for entry in catalogue(work.engine)}
+    if config.scrape and not (asked and held.issuperset(asked)):
+        runs.scrape_catalogue(work.settings, work.engine, work.params)
+        held = {entry.partition_key for entry in catalogue(work.engine)}
+    partitions = [key for key in asked if key in held] if asked else known_partitions(work)
+    absent = [key for key in asked if key not in held]
+    if absent:
+        told = f"not listed by the source since {work.params.ingestion.first_season}, left out: {', '.join(absent)}"
+        context.log.warning(told)
+        if not partitions:
+            raise dg.Failure(description=f"nothing to do: {told}", allow_retries=False)
+    return partitions
+
+
 def _scrape(work: StageContext, partitions: list[str]) -> list[SeasonReport]:
     """All seasons in one browser, with a line of progress every few seconds."""
-    last_line = [0.0]
-
-    def progress(done: int, total: int) -> None:
-        # an edge: the pace of log lines, nothing of the result
-        now = time.monotonic()
-        if done == total or now - last_line[0] > SECONDS_BETWEEN_LINES:
-            last_line[0] = now
-            work.log(f"match pages: {done} of {total} of this season")
 
     def announce(report: SeasonReport, number: int, total: int) -> None:
         work.log(f"{report.partition_key}: scraped, {number} of {total} seasons")
 
+    progress = ProgressLines("match pages of this season", lambda standing: work.log(str(standing)))
     return runs.scrape_seasons(
         work.settings, work.engine, work.params, partitions, announce=announce, progress=progress
     )

@@ -36,7 +36,7 @@ query Events($run: ID!, $cursor: String) {
       cursor hasMore
       events {
         __typename
-        ... on MessageEvent { message stepKey timestamp }
+        ... on MessageEvent { message level stepKey timestamp }
         ... on MaterializationEvent { assetKey { path } partition }
         ... on ExecutionStepFailureEvent { error { message cause { message } } failureMetadata { description } }
       }

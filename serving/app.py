@@ -25,6 +25,7 @@ from serving.middleware import RequestEnvelope
 from serving.models import MlflowModelSource, ModelSource
 from serving.problems import UNREADABLE_BODY, on_any_error, on_http_error, on_our_error, on_unreadable_body
 from serving.routes import HANDLERS, Parts, parts_of
+from serving.scrapes import Scrapes
 
 LARGEST_BODY_BYTES = 1_000_000
 
@@ -61,7 +62,8 @@ def create_app(
             count=lambda result: service_metrics.cache.labels(result).inc(),
         )
         jobs = Jobs(settings.redis_url, result_seconds=params.service.job_result_seconds)
-        app.state.parts = Parts(keeper, cache, jobs, service_metrics, params)
+        scrapes = Scrapes(settings.requests_url or settings.postgres_url, params)
+        app.state.parts = Parts(keeper, cache, jobs, scrapes, service_metrics, params)
         refreshing = asyncio.create_task(keeper.run())
         try:
             yield
@@ -71,6 +73,7 @@ def create_app(
                 await refreshing
             await cache.close()
             await jobs.close()
+            scrapes.close()
 
     app = Litestar(
         route_handlers=HANDLERS,

@@ -142,7 +142,7 @@ class SnapshotKeeper:
         async with self._swap:
             champion, sets = champion or self._champion, sets or self._sets
             if champion and sets and sets.held:
-                built = await asyncio.to_thread(build_snapshot, champion, sets, self._params.features)
+                built = await asyncio.to_thread(build_snapshot, champion, sets, self._params.features, self._current)
                 self._current = built
                 self._metrics.swaps.inc()
                 self._metrics.fixtures.set(len(built.fixtures))

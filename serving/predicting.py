@@ -32,7 +32,7 @@ def known_fixture(snapshot: Snapshot, match_id: int) -> Prediction:
     """The prediction of a known fixture.
 
     Raises:
-        RefusedRequestError: 409 if the match is over, 404 if it is not known.
+        RefusedRequestError: 409 if the match is over, 404 if it was withdrawn or is not known.
     """
     found = snapshot.by_match.get(match_id)
     if found is None:
@@ -44,6 +44,12 @@ def unknown_match(snapshot: Snapshot, match_id: int) -> RefusedRequestError:
     """Why there is no prediction of this match."""
     if match_id in snapshot.played:
         return RefusedRequestError(409, f"match {match_id} has been played; predictions are of coming matches only")
+    if match_id in snapshot.withdrawn:
+        return RefusedRequestError(
+            404,
+            f"match {match_id} is withdrawn: it was among the coming matches and left them without a result, because the "
+            "calendar no longer has it or because its result is not in yet",
+        )
     return RefusedRequestError(404, f"no coming match has the id {match_id}; /fixtures lists those that are known")
 
 

@@ -42,11 +42,15 @@ UNREADABLE_BODY: dict[type[Exception], str] = {
 
 
 class RefusedRequestError(MatchAssetsError):
-    """A request that cannot be answered as it stands; ``status`` is the HTTP status that says so."""
+    """A request that cannot be answered as it stands; ``status`` is the HTTP status that says so.
 
-    def __init__(self, status: int, message: str, **facts: Any) -> None:
+    ``retry_after`` is in seconds, and counts where the status says that the request may be sent again.
+    """
+
+    def __init__(self, status: int, message: str, *, retry_after: int = RETRY_AFTER_SECONDS, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.status = status
+        self.retry_after = retry_after
 
 
 def status_of(error: MatchAssetsError) -> int:
@@ -74,11 +78,12 @@ def problem_response(
     *,
     errors: list[dict[str, Any]] | None = None,
     headers: dict[str, str] | None = None,
+    retry_after: int = RETRY_AFTER_SECONDS,
 ) -> Response[bytes]:
     """A problem document with the request's id; 429 and 503 say when to come back."""
     headers = dict(headers or {})
     if status in {429, 503}:
-        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+        headers.setdefault("Retry-After", str(retry_after))
     problem = Problem(
         type="about:blank",
         title=title_of(status),
@@ -93,14 +98,14 @@ def problem_response(
 
 def on_our_error(request: Request[Any, Any, Any], error: MatchAssetsError) -> Response[bytes]:
     """Our own errors, by the table; what a client cannot mend is logged with its facts and told in general words."""
-    status = status_of(error)
-    if status < 500:
-        return problem_response(request, status, error.message)
-    LOGGER.warning("%s on %s: %s", type(error).__name__, request.scope["path"], error.message)
-    shown = (
-        error.message if isinstance(error, RefusedRequestError) else "a part that this answer needs is away; try again"
-    )
-    return problem_response(request, status, shown)
+    status, shown, retry_after = status_of(error), error.message, RETRY_AFTER_SECONDS
+    if isinstance(error, RefusedRequestError):
+        retry_after = error.retry_after
+    if status >= 500:
+        LOGGER.warning("%s on %s: %s", type(error).__name__, request.scope["path"], error.message)
+        if not isinstance(error, RefusedRequestError):
+            shown = "a part that this answer needs is away; try again"
+    return problem_response(request, status, shown, retry_after=retry_after)
 
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

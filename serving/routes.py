@@ -34,7 +34,11 @@ from serving.schemas import (
     Prediction,
     Problem,
     ReadyAnswer,
+    ScrapeAnswer,
+    ScrapeQuery,
+    ScrapeTicket,
 )
+from serving.scrapes import Scrapes
 from serving.snapshots import Snapshot
 
 LARGEST_PAGE = 500
@@ -47,6 +51,7 @@ _PROBLEMS = {
         404: "Unknown",
         409: "The match has been played",
         422: "Understood, and not possible",
+        429: "Enough is asked for already; see Retry-After",
         503: "Nothing to serve yet, or a server is away; see Retry-After",
     }.items()
 }
@@ -60,11 +65,18 @@ class Parts:
     """What the handlers share, one of each in an application."""
 
     def __init__(
-        self, keeper: SnapshotKeeper, cache: AnswerCache, jobs: Jobs, metrics: ServiceMetrics, params: Params
+        self,
+        keeper: SnapshotKeeper,
+        cache: AnswerCache,
+        jobs: Jobs,
+        scrapes: Scrapes,
+        metrics: ServiceMetrics,
+        params: Params,
     ) -> None:
         self.keeper = keeper
         self.cache = cache
         self.jobs = jobs
+        self.scrapes = scrapes
         self.metrics = metrics
         self.params = params
         # more at once would only wait for the same cores, and the event loop with them
@@ -154,6 +166,30 @@ async def predict_later(data: JSONBody[BatchQuery], parts: NamedDependency[Parts
 async def job(job_id: FromPath[str], parts: NamedDependency[Parts]) -> JobAnswer:
     """Queued, active, complete with its result, failed or aborted."""
     return await parts.jobs.look_up(job_id)
+
+
+@post(
+    "/scrape",
+    status_code=HTTP_202_ACCEPTED,
+    summary="Read a season from the source",
+    tags=["scrapes"],
+    responses=_problems(400, 422, 429, 503),
+)
+async def ask_for_scrape(data: JSONBody[ScrapeQuery], parts: NamedDependency[Parts]) -> Response[ScrapeTicket]:
+    """Asks for a season; while that is open, asking again gives the same request. ``GET`` the ``status_url`` to follow it."""
+    ticket = await parts.scrapes.submit(data)
+    return Response(ticket, headers={"Location": ticket.status_url})
+
+
+@get(
+    "/scrape/{request_id:str}",
+    summary="State of a scrape that was asked for",
+    tags=["scrapes"],
+    responses=_problems(404, 503),
+)
+async def scrape(request_id: FromPath[str], parts: NamedDependency[Parts]) -> ScrapeAnswer:
+    """Requested, running, done or failed, with progress or reason."""
+    return await parts.scrapes.look_up(request_id)
 
 
 @get("/fixtures", summary="Known fixtures", tags=["predictions"], responses=_problems(400, 422, 503))
@@ -286,6 +322,8 @@ HANDLERS: list[Any] = [
     predict_many,
     predict_later,
     job,
+    ask_for_scrape,
+    scrape,
     fixtures,
     model,
     live,

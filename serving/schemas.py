@@ -11,9 +11,17 @@ import msgspec
 
 LARGEST_ID = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
-MatchId = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID, description="The source's match id.")]
-TeamId = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID, description="The source's team id.")]
+# ids below zero are this project's own, for what only imported files name
+MatchId = Annotated[
+    int, msgspec.Meta(ge=-LARGEST_ID, le=LARGEST_ID, description="The source's match id; below zero: from a file.")
+]
+TeamId = Annotated[
+    int, msgspec.Meta(ge=-LARGEST_ID, le=LARGEST_ID, description="The source's team id; below zero: from files only.")
+]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Season = Annotated[str, msgspec.Meta(pattern="^[0-9]{4}$", description="Year in which the season begins, e.g. 2024.")]
+# one line: PostgreSQL holds no NUL, and nobody needs control characters to say why
+Words = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Instant = Annotated[dt.datetime, msgspec.Meta(tz=True, description="ISO 8601 with offset, e.g. 2025-03-01T15:00:00Z.")]
 
 
@@ -138,6 +146,39 @@ class JobAnswer(Answer, frozen=True, kw_only=True):
     attempts: int
     detail: str | None = None
     result: BatchAnswer | None = None
+
+
+class ScrapeQuery(Request, frozen=True, kw_only=True):
+    """A season of a tournament to read from the source now; ``reason`` is for people."""
+
+    tournament: Name
+    season: Season
+    reason: Words = ""
+
+
+class ScrapeTicket(Answer, frozen=True, kw_only=True):
+    """Where to follow a scrape that was asked for."""
+
+    request_id: str
+    state: str
+    status_url: str
+
+
+class ScrapeAnswer(Answer, frozen=True, kw_only=True):
+    """How far a scrape is: ``requested``, ``running``, ``done`` or ``failed``.
+
+    ``detail`` tells the progress or why it failed, ``run_id`` names the orchestrator's run.
+    """
+
+    request_id: str
+    tournament: str
+    season: str
+    reason: str
+    state: str
+    detail: str
+    run_id: str | None
+    requested_at: dt.datetime
+    updated_at: dt.datetime
 
 
 class FeatureSet(Answer, frozen=True, kw_only=True):

@@ -79,6 +79,7 @@ class Snapshot:
         by_match: the same by match id.
         encoded: each of them as JSON, so that a look-up costs no encoding.
         played: ids of finished matches, to tell a match that is over from one that is unknown.
+        withdrawn: ids that an earlier snapshot of this process held as coming and that no result explains.
     """
 
     champion: Champion
@@ -89,10 +90,19 @@ class Snapshot:
     by_match: Mapping[int, Prediction]
     encoded: Mapping[int, bytes]
     played: frozenset[int]
+    withdrawn: frozenset[int] = frozenset()
 
 
-def build_snapshot(champion: Champion, sets: FeatureSets, params: FeatureParams) -> Snapshot:
+def build_snapshot(
+    champion: Champion, sets: FeatureSets, params: FeatureParams, before: Snapshot | None = None
+) -> Snapshot:
     """Predicts every known fixture and lays everything out for look-up.
+
+    Args:
+        champion: the model.
+        sets: what is accepted.
+        params: the feature definitions of this process.
+        before: the snapshot that this one follows, for telling a withdrawn fixture from one that never was.
 
     Raises:
         ModelError: the champion was trained on other feature definitions than this process computes, or gives something
@@ -119,6 +129,8 @@ def build_snapshot(champion: Champion, sets: FeatureSets, params: FeatureParams)
             fixtures += predict_rows(champion, version, frame, sets.held[FIXTURES, partition].sha256)
     fixtures.sort(key=lambda each: (each.kick_off_utc, each.match_id or 0))
     by_match = {each.match_id: each for each in fixtures if each.match_id is not None}
+    played = _played(sets)
+    held_before = before.withdrawn.union(before.by_match) if before else frozenset()
     return Snapshot(
         champion=champion,
         feature_version=version,
@@ -127,7 +139,8 @@ def build_snapshot(champion: Champion, sets: FeatureSets, params: FeatureParams)
         fixtures=tuple(fixtures),
         by_match=by_match,
         encoded={match_id: msgspec.json.encode(each) for match_id, each in by_match.items()},
-        played=_played(sets),
+        played=played,
+        withdrawn=held_before - by_match.keys() - played,
     )
 
 

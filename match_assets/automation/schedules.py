@@ -1,4 +1,4 @@
-"""The daily visit: every season that can still change is read, whether or not anybody saw news."""
+"""The daily visit, of the seasons that something is to be asked for, and the weekly look for new seasons."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import dagster as dg
 from match_assets.jobs import catalogue_job, season_job
 from match_assets.partitions import TOURNAMENTS
 from match_assets.resources.platform import Platform
-from match_assets.warehouse.reading import live_partitions
+from match_assets.stages.chain import known_partitions, seasons_to_visit
 
 
 @dg.schedule(
@@ -17,15 +17,19 @@ from match_assets.warehouse.reading import live_partitions
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def daily_visit(context: dg.ScheduleEvaluationContext, platform: Platform) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """One run per live season; the queue lets one scrape at a time."""
-    live = live_partitions(platform.engine)
-    if not live:
+    """One run per season with something due; the queue lets one scrape at a time, and a season asks only for what is due."""
+    work = platform.context("schedule", context.log.info)
+    if not known_partitions(work):
         yield dg.SkipReason("nothing was scraped yet; run `match-assets backfill` once")
-    for partition in live:
+        return
+    wanted = seasons_to_visit(work, context.scheduled_execution_time)
+    if not wanted:
+        yield dg.SkipReason("no month and no match page is due")
+    for partition, reason in wanted.items():
         yield dg.RunRequest(
             run_key=f"daily:{context.scheduled_execution_time:%Y-%m-%d}:{partition}",
             partition_key=partition,
-            tags={"reason": "daily visit"},
+            tags={"reason": f"daily visit: {reason}"[:500]},
         )
 
 

@@ -1,5 +1,6 @@
 """Sensors: new match days, what is missing or late, cut-offs that the data have reached."""
 
+import datetime as dt
 import time
 from typing import Any
 
@@ -20,10 +21,13 @@ from match_assets.stages.chain import (
     stale_cutoff,
     stale_data,
 )
+from match_assets.warehouse import planning
 from match_assets.warehouse.reading import late_matches, season_revision, tournament_keys
 
 CAUSE = "cause"
 MAX_ATTEMPTS = 4
+# the frontier's word for what is only looked at once more
+REVISIT = "revisit"
 LOOK_EVERY = params().ingestion.look_every_seconds
 
 
@@ -85,29 +89,63 @@ def new_match_days(context: dg.SensorEvaluationContext, platform: Platform) -> d
 
 @dg.sensor(job=bulk_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def missing_or_late(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    """Backfills of what is missing or late: stale stages, and results overdue by the source's own clock."""
+    """Backfills of what is missing or late: stale stages, overdue results, and matches whose page is to be read now."""
     if _unfinished(context, season_job.name, bulk_job.name):
         return dg.SkipReason("a season is being worked on; looking again afterwards")
     work = _work(context, platform)
     if not known_partitions(work):
         return dg.SkipReason("nothing was scraped yet; run `match-assets backfill` once")
-    stale = stale_data(work)
-    late = late_matches(work.engine, late_after_hours=work.params.ingestion.late_after_hours)
-    partitions = ordered([*(item.partition for item in stale), *(match.partition_key for match in late)])
-    if not partitions:
-        return dg.SkipReason("nothing is missing or late")
-    causes = [f"{item.stage}@{item.partition}: {item.reason}" for item in stale]
-    causes += [f"match {match.match_id} is late" for match in late]
-    state = {key: season_revision(work.engine).get(key) for key in partitions}
-    cause = f"backfill:{digest_of({'causes': sorted(causes), 'state': state})}"
+    stale = [(item.partition, f"{item.stage}@{item.partition}: {item.reason}") for item in stale_data(work)]
+    waiting = []
+    # what has to be asked for comes first, and alone: a stale stage needs no visit to the source
+    for kind, found in (("late", _late(work) + _due(work)), ("stale", stale)):
+        if found:
+            answer = _bulk_request(context, work, kind, found)
+            if isinstance(answer, dg.RunRequest):
+                return answer
+            waiting.append(answer)
+    return dg.SkipReason("; ".join(waiting) or "nothing is missing or late")
+
+
+def _bulk_request(
+    context: dg.SensorEvaluationContext, work: StageContext, kind: str, found: list[tuple[str, str]]
+) -> dg.RunRequest | str:
+    """The bulk run for these partitions and their causes, or why it has to wait."""
+    partitions = ordered([partition for partition, _ in found])
+    causes = sorted(cause for _, cause in found)
+    revisions = season_revision(work.engine)
+    cause = f"backfill:{digest_of({'causes': causes, 'state': {key: revisions.get(key) for key in partitions}})}"
     run_key, wait = _next_attempt(context, bulk_job.name, cause)
     if run_key is None:
-        return dg.SkipReason(f"{', '.join(partitions)}: {wait}")
+        return f"{', '.join(partitions)}: {wait}"
     return dg.RunRequest(
         run_key=run_key,
-        run_config=bulk_config(partitions, scrape=bool(late)),
-        tags={"backfill": "late" if late else "stale", "reason": "; ".join(causes)[:500], CAUSE: cause},
+        run_config=bulk_config(partitions, scrape=kind == "late"),
+        tags={"backfill": kind, "reason": "; ".join(causes)[:500], CAUSE: cause},
     )
+
+
+def _late(work: StageContext) -> list[tuple[str, str]]:
+    """Partitions with a result overdue by the source's own clock, one entry a match."""
+    late = late_matches(work.engine, late_after_hours=work.params.ingestion.late_after_hours)
+    return [(match.partition_key, f"match {match.match_id} is late") for match in late]
+
+
+def _due(work: StageContext) -> list[tuple[str, str]]:
+    """Partitions with a month or a page that the frontier wants read now, one entry a partition and reason.
+
+    What is only to be looked at once more for corrections can wait for the daily visit: such moments come all day long,
+    match by match, and a visit for each would ask for the season's page and open months every time.
+    """
+    # an edge: due_partitions carries the source's clock on by ours, which decides when to look and nothing else
+    due = planning.due_partitions(work.engine, dt.datetime.now(dt.UTC))  # noqa: TID251
+    known = set(known_partitions(work))
+    return [
+        (key, f"{key}: {n} × {what}")
+        for key, kinds in due.items()
+        for what, n in sorted(kinds.items())
+        if key in known and not what.endswith(REVISIT)
+    ]
 
 
 @dg.sensor(job=model_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)

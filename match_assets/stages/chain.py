@@ -1,5 +1,6 @@
 """The stages in the order of the flow, which partitions exist, and which of them are stale."""
 
+import datetime as dt
 from dataclasses import dataclass
 
 from match_assets.errors import ConfigurationError
@@ -17,7 +18,9 @@ from match_assets.stages.modelling import (
 )
 from match_assets.stages.raw import RAW_MATCH_STATS, RAW_MATCHES
 from match_assets.stages.registry import PROMOTION_DECISION, REGISTERED_MODEL
-from match_assets.warehouse.reading import catalogue
+from match_assets.warehouse import planning
+from match_assets.warehouse.planning import KnownMonth
+from match_assets.warehouse.reading import catalogue, live_partitions
 
 DATA_STAGES: tuple[Stage, ...] = (
     RAW_MATCHES,
@@ -49,14 +52,47 @@ class Stale:
 
 
 def known_partitions(context: StageContext) -> list[str]:
-    """Data partitions that the source was seen to list and ``params.yaml`` asks for; history before what builds on it."""
+    """Data partitions that ``params.yaml`` asks for and the source was seen to list, or a file was imported for.
+
+    History comes before what builds on it. A file's season may be older than the first that the source is asked for.
+    """
     first = str(context.params.ingestion.first_season)
     keys = {
         DataKey(entry.tournament, entry.season)
         for entry in catalogue(context.engine)
-        if entry.tournament in context.params.tournaments and entry.season >= first
+        if entry.tournament in context.params.tournaments and (entry.season >= first or entry.season_id < 0)
     }
     return [str(key) for key in sorted(keys)]
+
+
+def seasons_to_visit(context: StageContext, now: dt.datetime) -> dict[str, str]:
+    """Partitions that a daily visit has something to ask for, each with what that is; history before what builds on it.
+
+    Due is what the frontier says. To that come live seasons with matches to come, whose months every visit reads, and
+    those of which nothing was read yet: a new season's calendar may be out today.
+
+    Args:
+        context: warehouse and parameters.
+        now: our clock, by which the source's is carried on since it last told it.
+    """
+    wanted = {
+        key: ", ".join(f"{n} × {what}" for what, n in sorted(due.items()))
+        for key, due in planning.due_partitions(context.engine, now).items()
+    }
+    live = set(live_partitions(context.engine))
+    for entry in catalogue(context.engine):
+        key = entry.partition_key
+        if entry.season_id > 0 and key in live and key not in wanted:
+            months = planning.known_months(context.engine, entry.season_id)
+            if not months:
+                wanted[key] = "nothing of it was read yet"
+            elif any(map(_is_asked_every_time, months)):
+                wanted[key] = "matches to come"
+    return {key: wanted[key] for key in known_partitions(context) if key in wanted}
+
+
+def _is_asked_every_time(month: KnownMonth) -> bool:
+    return month.site_time is None or (month.due_at is not None and month.due_at <= month.site_time)
 
 
 def ordered(partitions: list[str]) -> list[str]:

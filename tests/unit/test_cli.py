@@ -41,11 +41,22 @@ def test_an_interrupted_command_ends_with_130() -> None:
     assert told.exit_code == 130
 
 
-def test_a_wrong_partition_is_refused_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["LaLiga-2024"], "'LaLiga-2024' is no tournament in params.yaml"),
+        (["ESP-LaLiga", "2024..2015"], "ends before it begins"),
+        # PG-08: nothing of it reaches a server
+        (["2024|'); DROP TABLE matches;--"], "is no tournament in params.yaml"),
+    ],
+)
+def test_a_wrong_partition_is_refused_before_anything_is_asked(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
+) -> None:
     monkeypatch.setenv("MATCH_ASSETS_ENV_FILE", "absent")
-    told = CliRunner().invoke(main, ["backfill", "LaLiga-2024"])
-    assert told.exit_code == 2
-    assert "for instance 2024|ESP-LaLiga" in told.stderr
+    refused = CliRunner().invoke(main, ["backfill", *words])
+    assert refused.exit_code == 2
+    assert told in refused.stderr
 
 
 @pytest.mark.parametrize("command", sorted(main.commands))

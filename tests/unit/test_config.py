@@ -27,10 +27,10 @@ COMPLETE = {
         ("windows: [5, 10, 20]", "windows: [-5]", r"features\.windows\.0: .*greater than or equal to 1"),
         ("metric: rps", "metric: luck", r"promotion\.metric: .*'rps', 'log_loss' or 'brier'"),
         ("ESP-LaLiga:", "ENG-PremierLeague:", r"'ENG-PremierLeague' stands here twice"),
-        ("tournament_id: 4}", "tournament_id: 2, region_id: 252}", r"'region_id' stands here twice"),
+        ("tournament_id: 4,", "tournament_id: 2, region_id: 252,", r"'region_id' stands here twice"),
         (
-            "{region_id: 206, tournament_id: 4}",
-            "{region_id: 252, tournament_id: 2}",
+            "{region_id: 206, tournament_id: 4,",
+            "{region_id: 252, tournament_id: 2,",
             r"same region_id and tournament_id",
         ),
         ("ESP-LaLiga:", "ESP|LaLiga:", r"may not hold any of"),

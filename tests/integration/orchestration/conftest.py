@@ -143,9 +143,17 @@ def rig(stack: ServerStack, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def make_rig(
-    stack: ServerStack, folder: Path, patch: pytest.MonkeyPatch, source_url: str = "http://127.0.0.1:9"
+    stack: ServerStack,
+    folder: Path,
+    patch: pytest.MonkeyPatch,
+    source_url: str = "http://127.0.0.1:9",
+    *,
+    instance: str = "",
 ) -> Rig:
-    """Databases, bucket and Dagster home of their own, migrated and empty, named in the environment."""
+    """Databases, bucket and Dagster home of their own, migrated and empty, named in the environment.
+
+    ``instance`` is YAML that is added to Dagster's settings.
+    """
     from match_assets.definitions import defs
 
     name = folder.name.replace("-", "_")
@@ -167,7 +175,7 @@ def make_rig(
     for key, value in environment.items():
         patch.setenv(key, value)
     (folder / "dagster.yaml").write_text(
-        "storage: {postgres: {postgres_url: {env: DAGSTER_PG_URL}}}\ntelemetry: {enabled: false}\n"
+        f"storage: {{postgres: {{postgres_url: {{env: DAGSTER_PG_URL}}}}}}\ntelemetry: {{enabled: false}}\n{instance}\n"
     )
     platform = Platform()
     settings = platform.settings

@@ -3,14 +3,17 @@
 The tests build on each other's state in the order written.
 """
 
+import datetime as dt
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pytest
+from sqlalchemy import text
 
+from match_assets.automation.schedules import daily_visit
 from match_assets.automation.sensors import MAX_ATTEMPTS, bulk_config, cutoff_reached, missing_or_late
-from match_assets.stages.chain import CUTOFF_STAGES
+from match_assets.stages.chain import CUTOFF_STAGES, known_partitions
 from match_assets.stages.modelling import stored_model
 from tests.integration.orchestration.conftest import SEASONS, Rig, materialised
 
@@ -35,6 +38,73 @@ def filled(rig: Rig) -> Rig:
 
 def test_nothing_is_asked_for_when_nothing_is_missing(filled: Rig) -> None:
     assert tick(filled, missing_or_late).skip_message == "nothing is missing or late"
+
+
+def test_a_finished_match_without_its_page_is_asked_for_at_the_source_and_nothing_else(filled: Rig) -> None:
+    season = "2023|PRA-Second"
+    newest = (
+        "(SELECT match_id FROM matches WHERE season = '2023' AND tournament = 'PRA-Second' "
+        "ORDER BY kick_off_utc DESC, match_id LIMIT 1)"
+    )
+    filled.execute(f"DELETE FROM match_stats WHERE match_id = {newest}")
+    filled.execute(f"DELETE FROM match_pages WHERE match_id = {newest}")
+    request = tick(filled, missing_or_late)
+    assert request.run_config == bulk_config([season], scrape=True)
+    assert request.tags["backfill"] == "late"
+    assert request.tags["reason"] == f"{season}: 1 × page never read"
+    assert tick(filled, missing_or_late).run_key == request.run_key
+    filled.scrape([season])
+    assert tick(filled, missing_or_late).skip_message == "nothing is missing or late"
+
+
+def visits(rig: Rig, days: float) -> dict[str, str]:
+    """Seasons that the daily visit is for so many days after the last look at the source, with its reasons."""
+    with rig.engine.connect() as connection:
+        looked_at: dt.datetime = connection.execute(text("SELECT max(observed_at) FROM months")).scalar_one()
+    at = looked_at + dt.timedelta(days=days)
+    with dg.build_schedule_context(
+        instance=rig.instance, resources={"platform": rig.platform}, scheduled_execution_time=at
+    ) as context:
+        return {request.partition_key: request.tags["reason"] for request in daily_visit(context)}
+
+
+def test_the_daily_visit_is_for_seasons_with_something_due(filled: Rig) -> None:
+    live = ["2024|PRA-First", "2024|PRA-Second"]
+    assert visits(filled, 0) == dict.fromkeys(live, "daily visit: matches to come")
+    # ten days without a visit: by the source's clock, carried on, results are to be looked at again
+    later = visits(filled, 10)
+    assert {season: "× page revisit" in later[season] for season in live} == dict.fromkeys(live, True)
+    # of the old seasons only what is tried once more, a page that had no statistics
+    old = {reason.split(" × ")[1] for season, reason in later.items() if season not in live}
+    assert old <= {"page statistics missing"}
+
+
+def test_the_daily_visit_reads_a_season_that_was_just_announced(filled: Rig) -> None:
+    # ING-17
+    filled.execute(
+        "INSERT INTO seasons SELECT 424242, tournament, '2025', '2025/2026', url, observed_at FROM seasons "
+        "WHERE tournament = 'PRA-First' LIMIT 1"
+    )
+    try:
+        reasons = visits(filled, 0)
+    finally:
+        filled.execute("DELETE FROM seasons WHERE season_id = 424242")
+    assert reasons["2025|PRA-First"] == "daily visit: nothing of it was read yet"
+    assert list(reasons) == ["2024|PRA-First", "2025|PRA-First", "2024|PRA-Second"]
+
+
+def test_a_file_s_season_is_built_and_never_asked_for(filled: Rig) -> None:
+    filled.execute(
+        "INSERT INTO seasons SELECT -7, tournament, '1999', '1999/2000', url, observed_at FROM seasons "
+        "WHERE tournament = 'PRA-First' LIMIT 1"
+    )
+    try:
+        assert known_partitions(filled.context())[0] == "1999|PRA-First"
+        assert "1999|PRA-First" not in visits(filled, 0)
+        request = tick(filled, missing_or_late)
+        assert request.run_config == bulk_config(["1999|PRA-First"], scrape=False)
+    finally:
+        filled.execute("DELETE FROM seasons WHERE season_id = -7")
 
 
 def test_a_reached_cutoff_is_asked_for_once_and_gives_a_champion(filled: Rig) -> None:
@@ -92,9 +162,9 @@ def test_a_cutoff_that_the_data_do_not_reach_gives_no_model_and_no_failure(fille
 def test_new_results_ask_for_exactly_their_seasons_and_no_new_model(filled: Rig) -> None:
     for _ in range(3):
         filled.site.advance()
-    live = ["2024|PRA-First", "2024|PRA-Second"]
     before = filled.revisions()
-    filled.scrape(live)
+    # the old seasons too: of some matches the statistics are tried once more now that days have passed
+    filled.scrape(SEASONS)
     touched = [key for key, revision in filled.revisions().items() if before[key] != revision]
     assert touched
     request = tick(filled, missing_or_late)

@@ -23,10 +23,10 @@ def read_everything(world: World, moment: Moment, *, every: int) -> int:
     """Follow the links from the home page, compare all feeds and every n-th match page; how many matches there were."""
     router = Router(world)
 
-    def fetch(path: str, month: str = "") -> str:
+    def fetch(path: str, month: str = "") -> bytes:
         answer = router.answer(path, month, moment)
         assert answer.status == 200, path
-        return answer.body.decode()
+        return answer.body
 
     n_matches = 0
     for tournament in parse_home_page(fetch("/"), "/"):
@@ -54,9 +54,9 @@ def read_everything(world: World, moment: Moment, *, every: int) -> int:
     return n_matches
 
 
-def compare_match_page(world: World, moment: Moment, match_id: int, text: str) -> None:
+def compare_match_page(world: World, moment: Moment, match_id: int, body: bytes) -> None:
     view = view_match(world.matches[match_id][2], moment)
-    page = parse_match_page(text, f"/Matches/{match_id}/Live", match_id=match_id)
+    page = parse_match_page(body, f"/Matches/{match_id}/Live", match_id=match_id)
     assert (page.home_score, page.away_score) == (view.goals or (None, None))
     assert (page.home_score_half_time, page.away_score_half_time) == (view.half_time_goals or (None, None))
     assert page.status == view.status

@@ -9,7 +9,7 @@ from serving.app import LARGEST_BODY_BYTES
 from tests.unit.serving.conftest import Service
 
 PAIR = {"tournament": "PRA-First", "kick_off": "2024-10-01T15:00:00Z", "home_team": "Ashford", "away_team": "Bexhill"}
-POST_ROUTES = ("/predict", "/predict/batch", "/predict/async")
+POST_ROUTES = ("/predict", "/predict/batch", "/predict/async", "/scrape")
 
 
 def problem(response: Any, status: int) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def test_body_that_is_no_json_object_is_400(service: Service, route: str, body: 
         ('"home_team_id": 1.5', "home_team_id"),
         ('"home_team_id": "one"', "home_team_id"),
         ('"kick_off": 1e300', "kick_off"),
-        ('"home_team_id": 0', "home_team_id"),
+        ('"home_team_id": 9007199254740992', "home_team_id"),
         ('"home_team": ""', "home_team"),
         ('"home_team": "' + "x" * 101 + '"', "home_team"),
         ('"odds": 2.1', "unknown field `odds`"),
@@ -107,6 +107,42 @@ def test_field_of_the_wrong_shape_is_400_and_named(service: Service, change: str
     body = json.dumps(PAIR)[:-1] + ", " + change + "}"
     response = service.client.post("/predict", content=body, headers={"content-type": "application/json"})
     assert words in problem(response, 400)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('{"tournament": "PRA-First"}', "season"),
+        ('{"season": "2024"}', "tournament"),
+        ('{"tournament": "PRA-First", "season": 2024}', "season"),
+        ('{"tournament": "PRA-First", "season": "2024/2025"}', "season"),
+        ('{"tournament": "PRA-First", "season": "٢٠٢٤"}', "season"),
+        ('{"tournament": "PRA-First", "season": "' + "9" * 5000 + '"}', "season"),
+        ('{"tournament": "' + "x" * 101 + '", "season": "2024"}', "tournament"),
+        ('{"tournament": "PRA-First", "season": "2024", "reason": "' + "x" * 201 + '"}', "reason"),
+        # PostgreSQL holds no NUL
+        ('{"tournament": "PRA-First", "season": "2024", "reason": "a\\u0000b"}', "reason"),
+        ('{"tournament": "PRA-First", "season": "2024", "reason": "two\\nlines"}', "reason"),
+        ('{"tournament": "PRA-First", "season": "2024", "who": "me"}', "unknown field `who`"),
+    ],
+)
+def test_scrape_of_the_wrong_shape_is_400_and_the_field_named(service: Service, body: str, words: str) -> None:
+    response = service.client.post("/scrape", content=body.encode(), headers={"content-type": "application/json"})
+    assert words in problem(response, 400)["detail"]
+
+
+@pytest.mark.parametrize("tournament", ["ENG-None", "pra-first", "'); DROP TABLE matches;--", "%s", "\u0000"])
+def test_scrape_of_an_unknown_tournament_is_422_and_names_those_there_are(service: Service, tournament: str) -> None:
+    told = problem(service.client.post("/scrape", json={"tournament": tournament, "season": "2024"}), 422)
+    assert f"unknown tournament {tournament!r}; params.yaml has: PRA-First, PRA-Second" in told["detail"]
+
+
+@pytest.mark.parametrize(
+    "request_id", ["abc", "%00", "9" * 5000, "0" * 31, "G" * 32, "%20", "a%0Ab", "..%2f", "0" * 32 + "%0A"]
+)
+def test_scrape_id_that_was_never_given_out_is_404(service: Service, request_id: str) -> None:
+    # not of the form of an id: known without asking PostgreSQL, which is away here
+    problem(service.client.get(f"/scrape/{request_id}"), 404)
 
 
 def test_duplicate_key_counts_with_its_last_value(service: Service) -> None:

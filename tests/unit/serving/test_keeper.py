@@ -15,6 +15,7 @@ from match_assets.store.encoding import decode, encode
 from serving.feature_sets import FeatureSets, LocalCopies, read_feature_sets
 from serving.keeper import SnapshotKeeper
 from serving.metrics import SnapshotMetrics
+from serving.predicting import unknown_match
 from serving.problems import RefusedRequestError
 from serving.snapshots import build_snapshot
 from tests.serving_world import (
@@ -294,3 +295,58 @@ def test_metrics_name_one_champion_and_the_age_of_each_part(bench: Bench) -> Non
     assert [each.labels["model_version"] for each in series] == ["2"]
     assert bench.metrics.get_sample_value("match_assets_snapshot_age_seconds", {"part": "features"}) == 7.0
     assert bench.metrics.get_sample_value("match_assets_snapshot_fixtures") == 12
+
+
+def test_fixture_that_leaves_the_lookup_without_a_result_is_withdrawn_until_it_is_back(tmp_path: Path) -> None:
+    # ING-12, SRV-09
+    bench = Bench(tmp_path)
+    bench.fill()
+    bench.refresh()
+    played, fixtures = league()
+    accept_league(bench.store, "PRA-First", played, fixtures.filter(pl.col("match_id") != 20))
+    bench.refresh()
+    refusals = {match_id: unknown_match(bench.keeper.snapshot(), match_id) for match_id in (20, 1, 999)}
+    assert {match_id: refused.status for match_id, refused in refusals.items()} == {20: 404, 1: 409, 999: 404}
+    assert "match 20 is withdrawn" in refusals[20].message
+    assert "withdrawn" not in refusals[999].message
+    bench.registry.promote("2", outcome_model(0.1))
+    bench.refresh()
+    assert bench.keeper.snapshot().withdrawn == {20}
+    accept_league(bench.store, "PRA-First", played, fixtures)
+    bench.refresh()
+    assert bench.keeper.snapshot().withdrawn == frozenset()
+    assert 20 in bench.keeper.snapshot().by_match
+
+
+def test_fixture_that_was_played_is_not_withdrawn(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.fill()
+    bench.refresh()
+    played, fixtures = league()
+    first = fixtures.filter(pl.col("match_id") == 19).with_columns(
+        *(pl.lit(None).alias(name) for name in played.columns if name not in fixtures.columns)
+    )
+    result = (
+        first.select(played.columns)
+        .cast(dict(played.schema))
+        .with_columns(  # type: ignore[arg-type]
+            home_goals=pl.lit(1, pl.Int16), away_goals=pl.lit(0, pl.Int16), is_walkover=pl.lit(value=False)
+        )
+    )
+    accept_league(bench.store, "PRA-First", played.vstack(result.cast(dict(played.schema))), fixtures[1:])  # type: ignore[arg-type]
+    bench.refresh()
+    assert bench.keeper.snapshot().withdrawn == frozenset()
+    assert unknown_match(bench.keeper.snapshot(), 19).status == 409
+
+
+def test_fixture_of_the_local_copies_that_is_gone_after_a_restart_is_withdrawn(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.fill()
+    bench.refresh()
+    played, fixtures = league()
+    accept_league(bench.store, "PRA-First", played, fixtures.filter(pl.col("match_id") != 20))
+    bench.restart()
+    asyncio.run(bench.keeper.restore())
+    assert 20 in bench.keeper.snapshot().by_match
+    bench.refresh()
+    assert bench.keeper.snapshot().withdrawn == {20}

@@ -155,6 +155,8 @@ def test_openapi_document_describes_every_route_and_loads_nothing(service: Servi
         "/predict/batch",
         "/predict/async",
         "/jobs/{job_id}",
+        "/scrape",
+        "/scrape/{request_id}",
         "/fixtures",
         "/model",
         "/health/live",
@@ -163,3 +165,7 @@ def test_openapi_document_describes_every_route_and_loads_nothing(service: Servi
     }
     answer = document["paths"]["/predict/{match_id}"]["get"]["responses"]["200"]
     assert "Prediction" in str(answer)
+    asked = document["paths"]["/scrape"]["post"]
+    assert set(asked["responses"]) == {"202", "400", "422", "429", "503"}
+    assert "ScrapeTicket" in str(asked["responses"]["202"])
+    assert set(document["paths"]["/scrape/{request_id}"]["get"]["responses"]) >= {"200", "404", "503"}

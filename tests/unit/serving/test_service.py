@@ -66,6 +66,20 @@ def test_without_redis_predictions_are_served_and_jobs_refused(service: Service)
         assert "the job queue does not answer" in refused.json()["detail"]
 
 
+def test_without_postgres_scrapes_are_refused_and_everything_else_answers(service: Service) -> None:
+    # SRV-05
+    for refused in (
+        service.client.post("/scrape", json={"tournament": "PRA-First", "season": "2024"}),
+        service.client.get(f"/scrape/{'0' * 32}"),
+    ):
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"] == "5"
+        assert "PostgreSQL does not answer" in refused.json()["detail"]
+        assert "127.0.0.1:1" not in refused.text
+    assert service.client.get("/predict/19").status_code == 200
+    assert not [fault for fault in service.client.get("/health/ready").json()["faults"] if "redis" not in fault]
+
+
 def test_store_and_registry_away_degrade_readiness_but_not_predictions(empty_service: Service) -> None:
     fill(empty_service.store)
     empty_service.registry.promote("1", outcome_model())
