@@ -92,7 +92,7 @@ check: ## Exactly what CI runs
 
 .PHONY: bench
 bench: setup ## Benchmarks, with figures
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	@for name in features ingestion orchestration; do echo "== $$name"; $(BIN)/python "benchmarks/$$name.py"; done
 
 .PHONY: screenshots
 screenshots: setup ## Pictures of the graph, an asset and the fixtures page, from the running stack

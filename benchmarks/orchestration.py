@@ -5,7 +5,7 @@ judge every stage of every season, nothing else. The bulk job runs in this proce
 also asks what is stale and records every materialisation and verdict. Each run begins with an empty bucket. At last the
 bulk job runs where nothing is left to do.
 
-    .venv/bin/python benchmarks/bench_bulk.py --seasons 3
+    .venv/bin/python benchmarks/orchestration.py --seasons 3
 """
 
 import argparse

@@ -1,18 +1,20 @@
-"""Match pages of the practice site: through Chromium as the project reads them, and by plain HTTP with the same parser.
+"""From pages and files to rows: reading through the browser, parsing, writing to PostgreSQL, importing files.
 
-The pace is off and the pages are the same finished matches in every way of reading them, two at a time. The browser's
-figure holds everything that the client does with a page: pace, judgement, parsing, the log of requests in PostgreSQL.
-The parser alone stands beside ``json.loads`` of the payload inside the page. The site's own cost is told in processor
-time of its process.
+- Pages of the practice site, the pace off, two at a time: through Chromium with everything that the client does (pace,
+  judgement, parsing, the log of requests), and by plain HTTP with the same parser. The site's own cost is told in
+  processor time of its process.
+- A match page of full size, from bytes to records, beside ``json.loads`` of its payload: ``parse_vs_json_loads`` is our
+  time over its time, so less than 1 is faster.
+- The same rows into PostgreSQL by COPY and one sorted upsert, and by ``executemany``: ``copy_vs_executemany`` is how
+  many times the rows a second.
+- Thirty seasons of drawn files through ``import-csv``.
 
-    .venv/bin/python benchmarks/bench_ingestion.py --pages 200
+    .venv/bin/python benchmarks/ingestion.py --pages 200
 """
 
 import argparse
 import asyncio
-import json
 import os
-import re
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,9 +23,13 @@ from typing import Any
 
 import httpx
 import psutil
-from measuring import practice_site, quickest, report, require
+from file_import import measure_import
+from match_pages import measure_parsing
+from measuring import practice_site, report, require
+from warehouse_writes import measure_writes
 
 from match_assets.config import Settings, load_settings
+from match_assets.local.servers import create_databases, postgres_dsn
 from match_assets.local.stack import ServerStack
 from match_assets.source.client import SourceClient
 from match_assets.source.parsers import parse_match_page
@@ -35,7 +41,6 @@ from match_assets.warehouse.migrate import migrate
 PAGES_AT_ONCE = 2
 PACE_OFF = "1000000"
 BROWSER_VARIABLES = ("MATCH_ASSETS_CHROMIUM", "MATCH_ASSETS_BROWSER_URL")
-PAYLOAD = re.compile(r"^\s*matchCentreData\s*:\s*(\{.*\}),?$", re.MULTILINE)
 
 
 def finished_matches(n_pages: int) -> list[int]:
@@ -74,7 +79,7 @@ class Readers:
 
         def read(match_id: int) -> Awaitable[MatchPage]:
             return self._browser.page(
-                path_of(match_id), lambda text, url: parse_match_page(text, url, match_id=match_id)
+                path_of(match_id), lambda body, url: parse_match_page(body, url, match_id=match_id)
             )
 
         found = await read_all(self._match_ids, read)
@@ -94,7 +99,7 @@ class Readers:
 
         async def read(match_id: int) -> MatchPage:
             answer = (await self._plain.get(path_of(match_id))).raise_for_status()
-            return parse_match_page(answer.text, str(answer.url), match_id=match_id)
+            return parse_match_page(answer.content, str(answer.url), match_id=match_id)
 
         return await read_all(self._match_ids, read)
 
@@ -132,23 +137,10 @@ async def time_reading(
     return best, texts
 
 
-def time_parsing(texts: dict[int, str], rounds: int) -> dict[str, float]:
-    """Seconds for all pages by our parser, and for their payloads alone by ``json.loads``."""
-    payloads = {match_id: PAYLOAD.search(text) for match_id, text in texts.items()}
-    require(all(payloads.values()), "a page without a match centre")
-    plain = {match_id: found[1] for match_id, found in payloads.items() if found}
-    for match_id, payload in plain.items():
-        centre, page = json.loads(payload), parse_match_page(texts[match_id], "", match_id=match_id)
-        for team, side in zip(page.teams, ("home", "away"), strict=True):
-            shots = sum(centre[side]["stats"].get("shotsTotal", {}).values())
-            require((team.team_id, team.shots) == (centre[side]["teamId"], shots), f"shots in match {match_id}")
-    return quickest(
-        {
-            "parser": lambda: [parse_match_page(text, "", match_id=key) for key, text in texts.items()],
-            "json": lambda: [json.loads(payload) for payload in plain.values()],
-        },
-        rounds=rounds,
-    )
+def _empty_database(stack: ServerStack, name: str) -> str:
+    port, password = stack.ports["postgres"], stack.secrets["postgres"]
+    create_databases(port, password, (name,))
+    return postgres_dsn(port, password, name, driver="psycopg")
 
 
 def main() -> None:
@@ -167,7 +159,8 @@ def main() -> None:
         settings = load_settings({**stack.settings_environment(), **own, **source})
         migrate(settings.postgres_url)
         seconds, texts = asyncio.run(time_reading(settings, site_pid, match_ids, arguments.rounds))
-    parsing = time_parsing(texts, 5 * arguments.rounds)
+        written, imported = (part(_empty_database(stack, part.__name__)) for part in (measure_writes, measure_import))
+    parsing = measure_parsing(5 * arguments.rounds)
     n_pages, n_bytes = len(texts), sum(len(text.encode()) for text in texts.values())
     print(
         f"{n_pages} match pages of {n_bytes / n_pages / 1000:.1f} kB read alike in both ways, {PAGES_AT_ONCE} at once"
@@ -175,19 +168,18 @@ def main() -> None:
     print(
         f"Chromium {seconds['browser']:.2f} s (start {seconds['browser_start']:.2f} s), httpx {seconds['httpx']:.2f} s"
     )
-    print(
-        f"parser {1000 * parsing['parser'] / n_pages:.3f} ms a page, json.loads {1000 * parsing['json'] / n_pages:.3f}"
-    )
     report(
         {
             "pages_per_second": n_pages / seconds["browser"],
             "browser_vs_httpx": seconds["httpx"] / seconds["browser"],
-            "parse_vs_json_loads": parsing["json"] / parsing["parser"],
             "practice_site_pages_per_second": n_pages / seconds["texts"],
             "httpx_pages_per_second": n_pages / seconds["httpx"],
             "browser_start_seconds": seconds["browser_start"],
             "practice_site_first_cpu_ms": seconds["site_first"],
             "practice_site_again_cpu_ms": seconds["site_again"],
+            **parsing,
+            **written,
+            **imported,
         }
     )
 

@@ -4,7 +4,7 @@ Both begin with the same frame of matches and end with columns of team rows in m
 polars makes the rolling means of seven statistics over three windows on all cores. The kernel, on one core, makes these
 and everything else that the project knows of a team (ratings, streaks, rest, venue form) in the same pass.
 
-    .venv/bin/python benchmarks/bench_features.py --matches 100000
+    .venv/bin/python benchmarks/features.py --matches 100000
 """
 
 import argparse
