@@ -135,6 +135,23 @@ def test_a_played_match_leaves_the_lookup_and_later_ones_stay(platform: Platform
     assert played not in {item["match_id"] for item in fixtures}
 
 
+def test_a_scrape_asked_for_over_http_is_one_run_of_the_daemons(
+    platform: PlatformRun, match_day: dict[str, Any]
+) -> None:
+    wanted = {"tournament": "PRA-Second", "season": "2024", "reason": "somebody wants to be sure"}
+    asked = [httpx.post(f"{platform.address('SERVICE')}/scrape", json=wanted, timeout=10) for _ in range(2)]
+    assert [answer.status_code for answer in asked] == [202, 202]
+    [request_id] = {answer.json()["request_id"] for answer in asked}
+
+    def ended() -> dict[str, Any] | None:
+        told: dict[str, Any] = platform.service(f"/scrape/{request_id}")
+        return told if told["state"] in {"done", "failed"} else None
+
+    assert eventually(ended, seconds=120, what=f"scrape {request_id}")["state"] == "done"
+    tag = {"key": "scrape_request", "value": request_id}
+    assert [run["status"] for run in platform.runs("bulk") if tag in run["tags"]] == ["SUCCESS"]
+
+
 def test_killed_hard_it_starts_again_with_nothing_lost(platform: PlatformRun, match_day: dict[str, Any]) -> None:
     before = platform.service("/fixtures")
     platform.kill_hard()
