@@ -118,7 +118,15 @@ def _practice(plan: Plan) -> Part:
 def _prepare(plan: Plan) -> Part:
     """Schemas and a sweep of runs that died with the last stack: see ``prepare.py``."""
     command = [sys.executable, "-m", "match_assets.local.prepare"]
-    process = _process(plan, "prepare", command, is_ready=lambda: False, start_seconds=300)
+    process = _process(
+        plan,
+        "prepare",
+        command,
+        is_ready=lambda: False,
+        start_seconds=300,
+        # its sweep opens the Dagster instance, and the code server may have been left out
+        prepare=lambda: write_dagster_home(plan.layout, plan.ports["code_location"]),
+    )
     return Part(process, after=SERVERS, is_task=True)
 
 
@@ -205,9 +213,11 @@ def script(name: str) -> str:
 def write_dagster_home(layout: Layout, code_port: int) -> None:
     """DAGSTER_HOME with the repository's own ``dagster.yaml`` (a link: there is one file to edit) and the shared code server."""
     home = layout.folder("dagster")
-    link = home / "dagster.yaml"
+    link = home / "dagster.yaml.new"
     link.unlink(missing_ok=True)
     link.symlink_to(PROJECT_ROOT / "dagster.yaml")
+    # replaced, never absent: a process that is starting may be reading it
+    link.replace(home / "dagster.yaml")
     server = {"host": HOST, "port": code_port, "location_name": DEFINITIONS_MODULE}
     # JSON is YAML
     (home / "workspace.yaml").write_text(json.dumps({"load_from": [{"grpc_server": server}]}) + "\n", encoding="utf-8")
