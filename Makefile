@@ -9,6 +9,8 @@ PACKAGES := match_assets serving
 PYTHON_CODE := $(PACKAGES) tests benchmarks
 # options for pytest, as in: make test PYTEST="-k features -x"
 PYTEST ?=
+# test files at a time: most of them wait for servers and browsers rather than for a core
+WORKERS ?= 3
 
 .PHONY: help
 help: ## Show this list
@@ -54,7 +56,7 @@ serve: setup ## The prediction service alone, in the foreground, against the ser
 
 .PHONY: test
 test: setup ## All tests, on real servers and a real browser
-	@$(BIN)/pytest $(PYTEST)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST)
 
 .PHONY: test-fast
 test-fast: setup ## Tests that need no server
