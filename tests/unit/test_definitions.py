@@ -40,7 +40,7 @@ def specs() -> list[dg.AssetSpec]:
     return [spec for spec in defs.resolve_all_asset_specs() if spec.key.to_user_string() != "__ASSET_JOB"]
 
 
-@pytest.mark.parametrize("spec", specs(), ids=lambda spec: spec.key.to_user_string())
+@pytest.mark.parametrize("spec", sorted(specs(), key=lambda spec: spec.key), ids=lambda spec: spec.key.to_user_string())
 def test_every_asset_tells_an_operator_what_it_is(spec: dg.AssetSpec) -> None:
     assert spec.description
     assert len(spec.description) > 40
