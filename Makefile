@@ -56,7 +56,7 @@ serve: setup ## The prediction service alone, in the foreground, against the ser
 
 .PHONY: test
 test: setup ## All tests, on real servers and a real browser
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: test-fast
 test-fast: setup ## Tests that need no server
