@@ -84,7 +84,8 @@ def s3_client(settings: Settings, *, patience_seconds: float = QUICK_SECONDS) ->
     """
     shortest, longest = READ_TIMEOUT_SECONDS
     try:
-        return boto3.client(
+        # a session of its own: boto3's default one is not safe across threads and keeps the first credentials it met
+        return boto3.session.Session().client(
             "s3",
             endpoint_url=settings.s3_endpoint,
             aws_access_key_id=settings.s3_access_key,

@@ -81,9 +81,9 @@ def test_cut_after_some_bytes(echo: Echo, n_bytes: int) -> None:
 def test_cut_at_a_pattern(echo: Echo, is_passed: bool, arrived: bytes, pause: float) -> None:
     fault = Fault(cut_at=b"6789", way=TO_SERVER, is_last_word_passed=is_passed)
     with ByteProxy(echo.port, fault) as proxy, socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
-        client.sendall(ALL[:8])
-        time.sleep(pause)
-        client.sendall(ALL[8:])
+        for piece in (ALL[:8], ALL[8:]) if pause else (ALL,):
+            client.sendall(piece)
+            time.sleep(pause)
         while client.recv(4096):
             pass
         assert proxy.n_cuts == 1

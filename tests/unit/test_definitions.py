@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from match_assets.definitions import defs
 
@@ -64,10 +65,17 @@ def test_every_asset_has_a_blocking_partitioned_gate() -> None:
 
 def test_jobs_that_ask_the_source_share_the_tag_that_lets_one_run_at_a_time() -> None:
     instance = yaml.safe_load((GOLDEN.parents[2] / "dagster.yaml").read_text())
-    [limit] = instance["concurrency"]["runs"]["tag_concurrency_limits"]
-    assert (limit["key"], limit["limit"], limit["value"]) == ("site", 1, {"applyLimitPerUniqueValue": True})
+    limits = {limit.pop("key"): limit for limit in instance["concurrency"]["runs"]["tag_concurrency_limits"]}
+    assert limits["site"] == {"limit": 1, "value": {"applyLimitPerUniqueValue": True}}
     tagged = {job.name for job in defs.get_repository_def().get_all_jobs() if job.tags.get("site") == "source"}
     assert tagged == {"season", "bulk", "catalogue"}
+
+
+def test_runs_of_one_partition_wait_for_each_other() -> None:
+    """Two at once: the one that began first would be fenced off at its first write, and fail although nothing is wrong."""
+    instance = yaml.safe_load((GOLDEN.parents[2] / "dagster.yaml").read_text())
+    limits = {limit.pop("key"): limit for limit in instance["concurrency"]["runs"]["tag_concurrency_limits"]}
+    assert limits[PARTITION_NAME_TAG] == {"limit": 1, "value": {"applyLimitPerUniqueValue": True}}
 
 
 def test_every_step_that_asks_the_source_waits_in_one_pool() -> None:
