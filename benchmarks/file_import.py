@@ -43,10 +43,11 @@ def write_seasons(folder: Path) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
-            writer.writerows(_season(random, year, random.sample(clubs, TEAMS)))
+            writer.writerows(drawn_season(random, year, random.sample(clubs, TEAMS)))
 
 
-def _season(random: Random, year: int, clubs: list[str]) -> list[list[str | int]]:
+def drawn_season(random: Random, year: int, clubs: list[str]) -> list[list[str | int]]:
+    """Rows under ``COLUMNS``: every pairing of the clubs once at either ground, a club at most once a day."""
     rows: list[list[str | int]] = []
     days: dict[dt.date, set[str]] = {}
     for home, away in permutations(clubs, 2):
@@ -58,9 +59,10 @@ def _season(random: Random, year: int, clubs: list[str]) -> list[list[str | int]
         goals = [half[0] + random.randint(0, 2), half[1] + random.randint(0, 2)]
         shots = [goals[0] + random.randint(3, 12), goals[1] + random.randint(3, 10)]
         on_target = [goals[0] + 2, goals[1] + 2]
-        counts = [random.randint(0, 14) for _ in range(4)] + [random.randint(0, 3) for _ in range(4)]
+        fouls_and_corners = [random.randint(*ends) for ends in ((7, 17), (8, 18), (2, 9), (1, 8))]
+        cards = [random.randint(0, 3), random.randint(0, 4), *(int(random.random() < 0.07) for _ in range(2))]
         told = [f"{day:%d/%m/%y}", home, away, *goals, _result(goals), *half, _result(half)]
-        rows.append([*told, *shots, *on_target, *counts])
+        rows.append([*told, *shots, *on_target, *fouls_and_corners, *cards])
     return rows
 
 

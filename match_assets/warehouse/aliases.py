@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, func, or_, select, union
@@ -22,6 +22,11 @@ class StoredAlias(NamedTuple):
     team_id: int
     origin: str
     added_at: dt.datetime
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """What two spellings of one name have in common."""
+        return (self.region_id, folded(self.name))
 
 
 class HeldMatch(NamedTuple):
@@ -58,7 +63,7 @@ def store_aliases(engine: Engine, aliases: Iterable[tuple[int, str, int, str]]) 
 
     def work(connection: Connection) -> list[StoredAlias]:
         regions = sorted({region_id for region_id, _ in wanted})
-        held = {(row.region_id, folded(row.name)): (row.team_id, row.origin) for row in _stored(connection, regions)}
+        held = {row.key: (row.team_id, row.origin) for row in _stored(connection, regions)}
         news = [
             {"region_id": key[0], "folded": key[1], "name": name, "team_id": team_id, "origin": origin}
             for key, (name, team_id, origin) in sorted(wanted.items())
@@ -75,7 +80,7 @@ def store_aliases(engine: Engine, aliases: Iterable[tuple[int, str, int, str]]) 
                 ),
                 news,
             )
-        return [row for row in _stored(connection, regions) if (row.region_id, folded(row.name)) in wanted]
+        return [row for row in _stored(connection, regions) if row.key in wanted]
 
     return in_transaction(engine, work)
 
@@ -101,9 +106,11 @@ def site_names(engine: Engine, region_id: int) -> dict[str, set[int]]:
     return dict(found)
 
 
-def held_file_matches(engine: Engine, tournament: str, season: str, match_ids: Sequence[int]) -> list[HeldMatch]:
-    """Matches that files brought to a season, and any other that stands under one of ``match_ids``."""
-    is_here = (matches.c.tournament == tournament) & (matches.c.season == season)
+def held_file_matches(
+    engine: Engine, tournament: str, seasons: Collection[str], match_ids: Iterable[int]
+) -> list[HeldMatch]:
+    """Matches that files brought to seasons of a tournament, and any other that stands under one of ``match_ids``."""
+    is_here = (matches.c.tournament == tournament) & matches.c.season.in_(seasons)
     statement = (
         select(*(matches.c[name] for name in HeldMatch._fields))
         .where(

@@ -4,23 +4,26 @@ What the site says of a tournament or a team is never overwritten; its match sta
 """
 
 import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from match_assets.killpoint import killpoint
 from match_assets.source.records import Status, TeamStatistics
 from match_assets.warehouse import copying, observed, schema
 from match_assets.warehouse.database import in_transaction
 from match_assets.warehouse.gaps import Partition
-from match_assets.warehouse.links import Disagreement, relink
+from match_assets.warehouse.links import Disagreement, relink_each
 from match_assets.warehouse.observed import EPOCH, Observation, WriteCounts
-from match_assets.warehouse.settling import current_rows, settle, take_writer_lock, write_statistics, write_team_names
+from match_assets.warehouse.settling import Written, settle_each, take_writer_lock, write_statistics, write_team_names
 
 SURFACE = "file"
 
 
-class FileMatch(msgspec.Struct, frozen=True):
+class FileMatch(msgspec.Struct, frozen=True, gc=False):
     """One played match of a file; times are aware, goals those after ninety minutes.
 
     Attributes:
@@ -117,87 +120,155 @@ def write_file_season(engine: Engine, season: FileSeason) -> FileSeasonWrite:
         RejectedRowError: a row is against the schema.
         DependencyUnavailableError: PostgreSQL is away.
     """
+    [written] = write_file_seasons(engine, [season])
+    return written
 
-    def work(connection: Connection) -> FileSeasonWrite:
+
+def write_file_seasons(engine: Engine, seasons: Sequence[FileSeason]) -> list[FileSeasonWrite]:
+    """``write_file_season`` for several, with no match in common, in one transaction: all of them or none.
+
+    Other writers of matches wait until it ends, about a second for 5,000 matches.
+
+    Raises:
+        RejectedRowError: a row is against the schema; which season has it is not told.
+        DependencyUnavailableError: PostgreSQL is away.
+    """
+    if not seasons:
+        return []
+    incoming = [[_match_observation(season, match) for match in season.matches] for season in seasons]
+    told = [[_page_observation(season, match) for match in season.matches] for season in seasons]
+
+    def work(connection: Connection) -> list[FileSeasonWrite]:
         take_writer_lock(connection)
-        _write_catalogue(connection, season)
-        _write_teams(connection, season)
-        gone = _gone(connection, season)
-        incoming = [_match_observation(season, match) for match in season.matches]
-        counts, _ = settle(connection, schema.matches, SURFACE, [*incoming, *gone])
-        told = [_page_observation(season, match) for match in season.matches]
-        pages, fresh = settle(connection, schema.match_pages, SURFACE, told)
-        write_statistics(
-            connection, {match.match_id: match.teams for match in season.matches if match.match_id in fresh}
-        )
-        disagreements = relink(connection, Partition(season.tournament, season.season), season.site_time)
-        rows = current_rows(connection, schema.matches, [match.match_id for match in season.matches])
-        superseded = {key: row["superseded_by"] for key, row in sorted(rows.items()) if row["superseded_by"]}
+        _write_catalogue(connection, seasons)
+        _write_teams(connection, seasons)
+        gone = _gone(connection, seasons)
+        calendar = [[*listed, *left] for listed, left in zip(incoming, gone, strict=True)]
+        counts = settle_each(connection, schema.matches, SURFACE, calendar)
+        pages = settle_each(connection, schema.match_pages, SURFACE, told)
+        _write_statistics(connection, seasons, pages)
+        seen = {Partition(season.tournament, season.season): season.site_time for season in seasons}
+        disagreements = relink_each(connection, seen)
+        superseded = _superseded(connection, seasons)
         killpoint("file_season.before_commit")
-        return FileSeasonWrite(counts, pages, superseded, disagreements, tuple(item.match_id for item in gone))
+        return [
+            FileSeasonWrite(
+                counts=counts[index].counts,
+                pages=pages[index].counts,
+                superseded=superseded[index],
+                disagreements=disagreements[Partition(season.tournament, season.season)],
+                missing=tuple(item.match_id for item in gone[index]),
+            )
+            for index, season in enumerate(seasons)
+        ]
 
     written = in_transaction(engine, work)
     killpoint("file_season.after_commit")
     return written
 
 
-def _write_catalogue(connection: Connection, season: FileSeason) -> None:
+def _write_catalogue(connection: Connection, seasons: Sequence[FileSeason]) -> None:
     """Tournament, season and stage; the tournament as known since ever, so that the site's own word replaces it."""
-    tournament = {
-        "tournament": season.tournament,
-        "region_id": season.region_id,
-        "tournament_id": season.tournament_id,
-        "region_name": "",
-        "name": season.tournament,
-        "url": "",
-        "observed_at": EPOCH,
-    }
-    copying.add(connection, schema.tournaments, [tournament])
-    year = int(season.season)
-    known = {
-        "season_id": season.season_id,
-        "tournament": season.tournament,
-        "season": season.season,
-        "name": f"{year}/{year + 1}",
-        "url": "",
-        "observed_at": EPOCH,
-    }
-    copying.add(connection, schema.seasons, [known])
+    tournaments = [
+        {
+            "tournament": season.tournament,
+            "region_id": season.region_id,
+            "tournament_id": season.tournament_id,
+            "region_name": "",
+            "name": season.tournament,
+            "url": "",
+            "observed_at": EPOCH,
+        }
+        for season in seasons
+    ]
+    copying.add(connection, schema.tournaments, tournaments)
+    known = [
+        {
+            "season_id": season.season_id,
+            "tournament": season.tournament,
+            "season": season.season,
+            "name": f"{season.season}/{int(season.season) + 1}",
+            "url": "",
+            "observed_at": EPOCH,
+        }
+        for season in seasons
+    ]
+    copying.add(connection, schema.seasons, known)
     # no days: nothing of it is to be asked for
-    stage = {
-        "stage_id": season.stage_id,
-        "season_id": season.season_id,
-        "name": "",
-        "url": "",
-        "days": [],
-        "observed_at": EPOCH,
-    }
-    copying.add(connection, schema.stages, [stage])
+    stages = [
+        {
+            "stage_id": season.stage_id,
+            "season_id": season.season_id,
+            "name": "",
+            "url": "",
+            "days": [],
+            "observed_at": EPOCH,
+        }
+        for season in seasons
+    ]
+    copying.add(connection, schema.stages, stages)
 
 
-def _write_teams(connection: Connection, season: FileSeason) -> None:
-    names = {
-        (team_id, name)
+def _write_teams(connection: Connection, seasons: Sequence[FileSeason]) -> None:
+    shown = {
+        (team_id, name, season.site_time)
+        for season in seasons
         for match in season.matches
         for team_id, name in ((match.home_team_id, match.home_team), (match.away_team_id, match.away_team))
     }
     # a team of the site's as known since ever, so that the site's own name replaces it
-    site = [{"team_id": key, "name": name, "observed_at": EPOCH} for key, name in sorted(names) if key > 0]
-    own = [{"team_id": key, "name": name, "observed_at": season.site_time} for key, name in sorted(names) if key < 0]
-    copying.replace(connection, schema.teams, [*site, *own], newest_by=("observed_at", "name"))
-    write_team_names(connection, SURFACE, ((team_id, name, season.site_time) for team_id, name in names))
-
-
-def _gone(connection: Connection, season: FileSeason) -> list[Observation]:
-    """Stored matches of this season that the file, being newer, no longer has."""
-    statement = schema.matches.select().where(schema.matches.c.season_id == season.season_id)
-    held = {row["match_id"]: dict(row) for row in connection.execute(statement).mappings()}
-    listed = {match.match_id for match in season.matches}
-    return [
-        observed.missing_observation(row, site_time=season.site_time, observed_at=season.read_at)
-        for match_id, row in sorted(held.items())
-        if match_id not in listed and row["missing_since"] is None and row["site_time"] < season.site_time
+    teams = [
+        {"team_id": team_id, "name": name, "observed_at": EPOCH if team_id > 0 else moment}
+        for team_id, name, moment in sorted(shown)
     ]
+    copying.replace(connection, schema.teams, teams, newest_by=("observed_at", "name"))
+    write_team_names(connection, SURFACE, shown)
+
+
+def _write_statistics(connection: Connection, seasons: Sequence[FileSeason], pages: Sequence[Written]) -> None:
+    """Statistics of those matches whose page has just come to stand."""
+    teams = {
+        match.match_id: match.teams
+        for season, written in zip(seasons, pages, strict=True)
+        for match in season.matches
+        if match.match_id in written.fresh
+    }
+    write_statistics(connection, teams, new=frozenset().union(*(written.new for written in pages)))
+
+
+def _gone(connection: Connection, seasons: Sequence[FileSeason]) -> list[list[Observation]]:
+    """Stored matches of each season that the file, being newer, no longer has."""
+    held = schema.matches
+    listed = [match.match_id for season in seasons for match in season.matches]
+    statement = select(held).where(
+        held.c.season_id.in_([season.season_id for season in seasons]),
+        held.c.missing_since.is_(None),
+        ~copying.among(held.c.match_id, listed),
+    )
+    left: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in connection.execute(statement.order_by(held.c.match_id)).mappings():
+        left[row["season_id"]].append(dict(row))
+    return [
+        [
+            observed.missing_observation(row, site_time=season.site_time, observed_at=season.read_at)
+            for row in left[season.season_id]
+            if row["site_time"] < season.site_time
+        ]
+        for season in seasons
+    ]
+
+
+def _superseded(connection: Connection, seasons: Sequence[FileSeason]) -> list[dict[int, int]]:
+    """Matches of each season's file that another stands for, and which."""
+    held = schema.matches
+    statement = (
+        select(held.c.match_id, held.c.superseded_by)
+        .where(held.c.season_id.in_([season.season_id for season in seasons]), held.c.superseded_by.is_not(None))
+        .order_by(held.c.match_id)
+    )
+    found = {row.match_id: row.superseded_by for row in connection.execute(statement)}
+    listed = [sorted(match.match_id for match in season.matches if match.match_id in found) for season in seasons]
+    return [{match_id: found[match_id] for match_id in of_season} for of_season in listed]
 
 
 def _match_observation(season: FileSeason, match: FileMatch) -> Observation:
@@ -233,5 +304,4 @@ def _page_observation(season: FileSeason, match: FileMatch) -> Observation:
     }
     # what the page was asked for: nothing of it is ever due
     row = {**content, "attempts": 0, "feed_home_score": match.home_goals, "feed_away_score": match.away_goals}
-    full = {**content, "teams": [msgspec.to_builtins(team) for team in match.teams]}
-    return Observation(match.match_id, season.site_time, season.read_at, full, row)
+    return Observation(match.match_id, season.site_time, season.read_at, {**content, "teams": match.teams}, row)

@@ -7,20 +7,22 @@ match keeps its history, is not exported, not asked for and not lost.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
 from match_assets.source.records import Status
 from match_assets.warehouse import copying
 from match_assets.warehouse.gaps import Partition, replace_gaps
 from match_assets.warehouse.observed import EPOCH
-from match_assets.warehouse.schema import matches, observations
+from match_assets.warehouse.schema import gaps, matches, observations
 
 # A pairing with the same home team is not played twice within so few days: two such ids are one match.
 SAME_MATCH_DAYS = 3
+# kinds of gap that depend on links
+GAPS = ("missing", "other source")
 
 
 class Listed(NamedTuple):
@@ -91,10 +93,39 @@ def relink(connection: Connection, where: Partition, seen_at: dt.datetime) -> tu
     Returns:
         Results on which a file and the site do not agree.
     """
-    rows = _listed(connection, where)
-    links = superseding(rows)
-    moved = [row.match_id for row in rows if row.superseded_by != links.get(row.match_id)]
-    copying.change(connection, matches, [{"match_id": key, "superseded_by": links.get(key)} for key in sorted(moved)])
+    return relink_each(connection, {where: seen_at})[where]
+
+
+def relink_each(
+    connection: Connection, seen: Mapping[Partition, dt.datetime]
+) -> dict[Partition, tuple[Disagreement, ...]]:
+    """``relink`` for several seasons, each with when a gap that is new was seen: what they hold is read once."""
+    rows = _linkable(connection, seen)
+    links = {where: superseding(rows[where]) for where in seen}
+    moved = {
+        row.match_id: links[where].get(row.match_id)
+        for where in seen
+        for row in rows[where]
+        if row.superseded_by != links[where].get(row.match_id)
+    }
+    news = [{"match_id": match_id, "superseded_by": successor} for match_id, successor in sorted(moved.items())]
+    copying.change(connection, matches, news)
+    known = _with_gaps(connection, seen)
+    return {
+        where: _explain(connection, where, rows[where], links[where], known[where], seen_at)
+        for where, seen_at in seen.items()
+    }
+
+
+def _explain(
+    connection: Connection,
+    where: Partition,
+    rows: Sequence[Listed],
+    links: dict[int, int],
+    known: Sequence[int],
+    seen_at: dt.datetime,
+) -> tuple[Disagreement, ...]:
+    """Bring the gaps of a season to its links; ``known`` are its matches that have such gaps."""
     disagreements = _disagreements(rows, links)
     found = {
         (row.match_id, "missing"): "no longer in the calendar"
@@ -105,8 +136,9 @@ def relink(connection: Connection, where: Partition, seen_at: dt.datetime) -> tu
         found[item.site_match_id, "other source"] = (
             f"a file says {item.file_score[0]}-{item.file_score[1]}, the site {item.site_score[0]}-{item.site_score[1]}"
         )
-    everyone = [row.match_id for row in rows]
-    replace_gaps(connection, where, everyone, kinds=("missing", "other source"), found=found, seen_at=seen_at)
+    looked_at = [*known, *(match_id for match_id, _ in found)]
+    if looked_at:
+        replace_gaps(connection, where, looked_at, kinds=GAPS, found=found, seen_at=seen_at)
     return disagreements
 
 
@@ -161,18 +193,46 @@ def _end(links: dict[int, int], match_id: int) -> int:
     return match_id
 
 
-def _listed(connection: Connection, where: Partition) -> list[Listed]:
+def _linkable(connection: Connection, seasons: Collection[Partition]) -> dict[Partition, list[Listed]]:
+    """Matches of each season that have a link, are gone, or are not the only ones of their pairing."""
     names = [name for name in Listed._fields if name != "listed_since"]
+    columns = [matches.c[name] for name in names]
+    pairing = [matches.c[name] for name in ("tournament", "season", "home_team_id", "away_team_id")]
+    told = select(*pairing[:2], *columns, func.count().over(partition_by=pairing).label("n")).where(_is_of(seasons))
+    found = told.subquery()
     statement = (
-        select(*(matches.c[name] for name in names))
-        .where(matches.c.tournament == where.tournament, matches.c.season == where.season)
-        .order_by(matches.c.match_id)
+        select(*(found.c[name] for name in ("tournament", "season", *names)))
+        .where((found.c.n > 1) | found.c.missing_since.is_not(None) | found.c.superseded_by.is_not(None))
+        .order_by(found.c.match_id)
     )
-    rows = [Listed(*row) for row in connection.execute(statement)]
+    rows: dict[Partition, list[Listed]] = {where: [] for where in seasons}
+    for tournament, season, *values in connection.execute(statement):
+        rows[Partition(tournament, season)].append(Listed(*values))
+    return {where: _with_history(connection, listed) for where, listed in rows.items()}
+
+
+def _with_history(connection: Connection, rows: Sequence[Listed]) -> list[Listed]:
+    """The rows with what the history tells of those that share their pairing with one that is gone."""
     gone = {(row.home_team_id, row.away_team_id) for row in rows if row.missing_since is not None}
     pairings = [row.match_id for row in rows if (row.home_team_id, row.away_team_id) in gone]
     since = _listed_since(connection, pairings)
     return [row._replace(listed_since=since.get(row.match_id, EPOCH)) for row in rows]
+
+
+def _with_gaps(connection: Connection, seasons: Collection[Partition]) -> dict[Partition, list[int]]:
+    statement = (
+        select(matches.c.tournament, matches.c.season, matches.c.match_id)
+        .join(gaps, gaps.c.match_id == matches.c.match_id)
+        .where(_is_of(seasons), gaps.c.kind.in_(GAPS))
+    )
+    found: dict[Partition, list[int]] = {where: [] for where in seasons}
+    for tournament, season, match_id in connection.execute(statement):
+        found[Partition(tournament, season)].append(match_id)
+    return found
+
+
+def _is_of(seasons: Collection[Partition]) -> ColumnElement[bool]:
+    return tuple_(matches.c.tournament, matches.c.season).in_(list(seasons))
 
 
 def _listed_since(connection: Connection, match_ids: Sequence[int]) -> dict[int, dt.datetime]:

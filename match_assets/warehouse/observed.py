@@ -9,6 +9,7 @@ the match.
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -25,8 +26,11 @@ _NOT_CONTENT = frozenset(
 )
 
 
-class Observation(msgspec.Struct, frozen=True):
-    """A content of one match as seen at one time; ``row`` holds the columns to store beside the observation's own."""
+class Observation(msgspec.Struct, frozen=True, dict=True):
+    """A content of one match as seen at one time; ``row`` holds the columns to store beside the observation's own.
+
+    What follows from the content is worked out once, when it is first asked for: tens of thousands of them pass here.
+    """
 
     match_id: int
     site_time: dt.datetime
@@ -39,10 +43,15 @@ class Observation(msgspec.Struct, frozen=True):
         """True for a page with statistics, which one without never replaces."""
         return self.row.get("statistics") == PRESENT
 
-    @property
+    @cached_property
+    def document(self) -> bytes:
+        """The content as canonical JSON: keys sorted."""
+        return msgspec.json.encode(self.content, order="sorted")
+
+    @cached_property
     def content_hash(self) -> str:
         """First 32 hex digits of the SHA-256 of the content's canonical JSON."""
-        return content_hash(self.content)
+        return hashlib.sha256(self.document).hexdigest()[:32]
 
     @property
     def order(self) -> Order:
@@ -93,11 +102,6 @@ class Settled(NamedTuple):
     standing: list[Observation]
     n_duplicates: int
     n_contested: int
-
-
-def content_hash(content: Mapping[str, Any]) -> str:
-    """First 32 hex digits of the SHA-256 of ``content`` as JSON with sorted keys."""
-    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:32]
 
 
 def match_observation(
@@ -164,7 +168,8 @@ def newest(observations: Iterable[Observation]) -> Settled:
         held = standing.get(observation.match_id)
         if held is None or observation.order > held.order:
             standing[observation.match_id] = observation
-    n_contested = sum(_is_of_one_instant(standing[item.match_id].order, item.order) for item in seen)
+    set_aside = [item for item in seen if item is not standing[item.match_id]]
+    n_contested = sum(_is_of_one_instant(standing[item.match_id].order, item.order) for item in set_aside)
     return Settled([standing[match_id] for match_id in sorted(standing)], len(seen) - len(standing), n_contested)
 
 

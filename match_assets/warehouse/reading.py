@@ -107,8 +107,20 @@ def season_snapshot(engine: Engine, tournament: str, season: str) -> tuple[pl.Da
         )
 
 
-def season_revision(engine: Engine) -> dict[str, str]:
-    """A digest of each season's content by partition key; it moves only when content does.
+def season_matches(engine: Engine, tournament: str, season: str) -> pl.DataFrame:
+    """The first half of ``season_snapshot`` alone, for who compares revisions before and after."""
+    with unavailable_is_named(engine), engine.connect() as connection:
+        return _frame(connection, _matches_query(tournament, season), RAW_MATCHES)
+
+
+def season_statistics(engine: Engine, tournament: str, season: str) -> pl.DataFrame:
+    """The second half of ``season_snapshot`` alone, likewise."""
+    with unavailable_is_named(engine), engine.connect() as connection:
+        return _frame(connection, _statistics_query(tournament, season), RAW_MATCH_STATS)
+
+
+def season_revision(engine: Engine, tournament: str | None = None, season: str | None = None) -> dict[str, str]:
+    """A digest of each season's content by partition key, of one season or of all; it moves only when content does.
 
     A digest rather than the highest of a sequence: numbers are drawn before they are committed, so that a slow
     transaction could hide behind a faster one's higher number. Matches that have another id by now are no part of it, as
@@ -124,12 +136,16 @@ def season_revision(engine: Engine) -> dict[str, str]:
     statement = (
         select(matches.c.season, matches.c.tournament, digest)
         .select_from(matches.outerjoin(match_pages, matches.c.match_id == match_pages.c.match_id))
-        .where(matches.c.superseded_by.is_(None))
+        .where(
+            matches.c.superseded_by.is_(None),
+            *([matches.c.tournament == tournament] if tournament is not None else []),
+            *([matches.c.season == season] if season is not None else []),
+        )
         .group_by(matches.c.season, matches.c.tournament)
         .order_by(matches.c.season, matches.c.tournament)
     )
     with unavailable_is_named(engine), engine.connect() as connection:
-        return {f"{season}|{tournament}": found for season, tournament, found in connection.execute(statement)}
+        return {f"{row[0]}|{row[1]}": row[2] for row in connection.execute(statement)}
 
 
 def lost_results(engine: Engine, tournament: str, season: str) -> LostResults:

@@ -7,7 +7,7 @@ under a new id are worked out in the transaction that changes what they depend o
 import datetime as dt
 import gzip
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -141,7 +141,7 @@ def apply_visit(
             observed.missing_observation(row, site_time=batch.site_time, observed_at=batch.observed_at)
             for row in current_rows(connection, schema.matches, batch.missing).values()
         ]
-        counts, _ = settle(connection, schema.matches, "feed", [*incoming, *gone])
+        counts = settle(connection, schema.matches, "feed", [*incoming, *gone]).counts
         relink(connection, where, batch.observed_at)
         _plan_months(connection, batch, revisit_days)
         found = _quarantined(batch)
@@ -181,7 +181,7 @@ def write_pages(
 
     def work(connection: Connection) -> WriteCounts:
         take_writer_lock(connection)
-        counts, fresh = settle(connection, schema.match_pages, "match_page", [item for _, item in told])
+        written = settle(connection, schema.match_pages, "match_page", [item for _, item in told])
         _count_attempts(connection, pages, revisit_days)
         rows = current_rows(connection, schema.match_pages, _ids(pages))
         _write_page_teams(
@@ -189,8 +189,11 @@ def write_pages(
             {
                 item.match_id: page
                 for page, item in told
-                if item.match_id in fresh and page.teams and item.content_hash == rows[item.match_id]["content_hash"]
+                if item.match_id in written.fresh
+                and page.teams
+                and item.content_hash == rows[item.match_id]["content_hash"]
             },
+            new=written.new,
         )
         moment = max((page.observed_at for page in pages), default=observed.EPOCH)
         replace_gaps(
@@ -202,7 +205,7 @@ def write_pages(
             seen_at=moment,
         )
         killpoint("pages.before_commit")
-        return counts
+        return written.counts
 
     counts = in_transaction(engine, work)
     killpoint("pages.after_commit")
@@ -313,8 +316,8 @@ def _count_attempts(connection: Connection, pages: Sequence[PageObservation], re
     )
 
 
-def _write_page_teams(connection: Connection, standing: Mapping[int, PageObservation]) -> None:
-    write_statistics(connection, {match_id: page.teams for match_id, page in standing.items()})
+def _write_page_teams(connection: Connection, standing: Mapping[int, PageObservation], *, new: Collection[int]) -> None:
+    write_statistics(connection, {match_id: page.teams for match_id, page in standing.items()}, new=new)
     names = {(team.team_id, team.name, page.observed_at) for page in standing.values() for team in page.teams}
     write_team_names(connection, "match_centre", names)
 

@@ -1,6 +1,6 @@
 """Folders of football-data style files into the warehouse, season by season.
 
-    files ──table──► rows ──reader──► records and flags ──season──► one row a match ──► write_file_season
+    files ──table──► rows ──reader──► records and flags ──season──► one row a match ──► write_file_seasons
                                           │                    │
                                           └─ refused ──────────┴─► report: every row is stored, told twice,
                                                                    refused with a reason, or not asked for
@@ -8,32 +8,32 @@
 A season is written whole or not at all, from all files that tell of it. Its clock is the newest file's time of
 modification, so that reading the same files again writes nothing; between two readings of one file the one with the
 newer aliases counts. An interrupted import is run again: seasons that were written are found unchanged.
+
+Seasons of a tournament go to the warehouse several at a time, since a transaction for each costs more than its rows. One
+that cannot be stored is refused alone, with all of its rows.
 """
 
 import datetime as dt
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 
-from match_assets.config import Params, TournamentParams
+from match_assets.config import Params
 from match_assets.errors import ConfigurationError, DataError
-from match_assets.killpoint import killpoint
-from match_assets.source.files.reader import FileRow, SeasonRows, read_seasons
+from match_assets.source.files.reader import SeasonRows, read_seasons
 from match_assets.source.files.report import (
     FileReport,
     ImportReport,
-    Row,
     SeasonReport,
     UnmatchedName,
     shortened,
-    with_counts,
 )
-from match_assets.source.files.season import HeldId, Noted, Told, file_match, settled, told_by, wanted_ids
+from match_assets.source.files.storing import LARGEST_TOURNAMENT, League, SourceFile, store_seasons
 from match_assets.source.files.table import n_lines
 from match_assets.source.files.teams import (
     FROM_SITE,
@@ -44,27 +44,10 @@ from match_assets.source.files.teams import (
     shipped_aliases,
 )
 from match_assets.warehouse import aliases as known
-from match_assets.warehouse.files import FileSeason, write_file_season
 
 LOG = logging.getLogger(__name__)
-# ids of ours for seasons are tournament and year in one number of 32 bits
-_YEARS = 10_000
-_LARGEST_TOURNAMENT = 2**31 // _YEARS - 1
-
-
-class League(NamedTuple):
-    """A tournament that is followed, by the code that files give it."""
-
-    key: str
-    params: TournamentParams
-
-
-class SourceFile(NamedTuple):
-    """One season of one league in one file, with the file's clock."""
-
-    file: str
-    clock: dt.datetime
-    held: SeasonRows
+# rows that go to the warehouse together: other writers of matches wait about a second for so many
+BATCH_ROWS = 5_000
 
 
 class Folder(NamedTuple):
@@ -110,14 +93,16 @@ def import_folder(
     regions = sorted({by_key[key].params.region_id for key, _ in found.seasons})
     teams = {region_id: _region_teams(engine, region_id) for region_id in regions}
     reports, unmatched = [], _Unmatched()
-    for (key, season), sources in sorted(found.seasons.items()):
+    for key, batch in _batches(found):
         league = by_key[key]
-        report = _import_season(engine, league, season, sources, teams[league.params.region_id], unmatched)
-        LOG.info(
-            "%s: %d rows, %d new, %d changed", report.partition_key, report.n_rows, report.inserted, report.changed
-        )
-        reports.append(report)
-        progress(report)
+        known_teams = teams[league.params.region_id]
+        unmatched.meet(known_teams, key, batch)
+        for report in store_seasons(engine, league, batch, known_teams):
+            LOG.info(
+                "%s: %d rows, %d new, %d changed", report.partition_key, report.n_rows, report.inserted, report.changed
+            )
+            reports.append(report)
+            progress(report)
     return ImportReport(
         seasons=tuple(reports),
         files=tuple(found.left),
@@ -134,12 +119,13 @@ class _Unmatched:
     def __init__(self) -> None:
         self._met: dict[tuple[int, str, str], list[str]] = defaultdict(list)
 
-    def meet(self, region_id: int, tournament: str, season: int, teams: RegionTeams, rows: Sequence[FileRow]) -> None:
-        """Remember the unknown names of ``rows``."""
-        for row in rows:
-            for name in {row.home, row.away}:
-                if teams.find(name) is None:
-                    self._met[region_id, name, tournament].append(str(season))
+    def meet(self, teams: RegionTeams, tournament: str, seasons: Mapping[int, Sequence[SourceFile]]) -> None:
+        """Remember the unknown names of the rows of ``seasons``."""
+        for season, sources in seasons.items():
+            for row in (row for source in sources for row in source.held.rows):
+                for name in {row.home, row.away}:
+                    if teams.find(name) is None:
+                        self._met[teams.region_id, name, tournament].append(str(season))
 
     def named(self, teams: Mapping[int, RegionTeams]) -> tuple[UnmatchedName, ...]:
         """Each with where it stands and what it looks like."""
@@ -171,9 +157,9 @@ def _leagues(params: Params, tournaments: Collection[str]) -> dict[str, League]:
         )
     leagues: dict[str, League] = {}
     for key, tournament in chosen.items():
-        if tournament.tournament_id > _LARGEST_TOURNAMENT:
+        if tournament.tournament_id > LARGEST_TOURNAMENT:
             raise ConfigurationError(
-                f"tournaments.{key}: tournament_id {tournament.tournament_id} is above {_LARGEST_TOURNAMENT}; files of it"
+                f"tournaments.{key}: tournament_id {tournament.tournament_id} is above {LARGEST_TOURNAMENT}; files of it"
                 " cannot be imported"
             )
         held = leagues.setdefault(str(tournament.division), League(key, tournament))
@@ -258,71 +244,16 @@ def _region_teams(engine: Engine, region_id: int) -> RegionTeams:
     return RegionTeams(region_id, [*shipped_aliases(), *own], known.site_names(engine, region_id))
 
 
-def _import_season(
-    engine: Engine,
-    league: League,
-    season: int,
-    sources: Sequence[SourceFile],
-    teams: RegionTeams,
-    unmatched: _Unmatched,
-) -> SeasonReport:
-    key, year = league.key, str(season)
-    told: list[Told] = []
-    refused = [Noted(source.file, remark) for source in sources for remark in source.held.refused]
-    for source in sources:
-        unmatched.meet(teams.region_id, key, season, teams, source.held.rows)
-        rows, unknown = told_by(source.file, source.clock, source.held.rows, teams)
-        told += rows
-        refused += unknown
-    held = [
-        HeldId(row.match_id, row.tournament, row.season, row.kick_off_utc, (row.home_team_id, row.away_team_id))
-        for row in known.held_file_matches(engine, key, year, wanted_ids(key, year, told))
-    ]
-    settlement = settled(key, year, told, held)
-    report = SeasonReport(
-        partition_key=f"{year}|{key}",
-        files=tuple(source.file for source in sources),
-        n_rows=sum(source.held.n_rows for source in sources),
-        n_stored=len(settlement.standing),
-        n_statistics=sum(item.row.has_statistics for item in settlement.standing.values()),
-        refused=_rows([*refused, *settlement.refused]),
-        repeated=_rows(settlement.repeated),
-        flagged=_rows(settlement.flagged),
-    )
-    if not settlement.standing:
-        return report
-    written = write_file_season(engine, _file_season(engine, league, season, sources, settlement.standing))
-    killpoint("import.season_written")
-    return with_counts(report, written)
-
-
-def _file_season(
-    engine: Engine,
-    league: League,
-    season: int,
-    sources: Sequence[SourceFile],
-    standing: Mapping[int, Told],
-) -> FileSeason:
-    clock = max(source.clock for source in sources)
-    used = {alias.key: alias for item in standing.values() for alias in (item.home, item.away)}
-    kept = known.store_aliases(
-        engine, [(alias.region_id, alias.name, alias.team_id, alias.origin) for alias in used.values()]
-    )
-    killpoint("import.aliases_kept")
-    own_id = -(league.params.tournament_id * _YEARS + season)
-    return FileSeason(
-        tournament=league.key,
-        region_id=league.params.region_id,
-        tournament_id=league.params.tournament_id,
-        season=str(season),
-        season_id=own_id,
-        stage_id=own_id,
-        site_time=clock,
-        observed_at=max(clock, *(alias.added_at for alias in kept)),
-        matches=tuple(file_match(number, item) for number, item in sorted(standing.items())),
-    )
-
-
-def _rows(noted: Sequence[Noted]) -> tuple[Row, ...]:
-    rows = [Row.of(item.file, item.remark) for item in noted]
-    return tuple(sorted(rows, key=lambda row: (row.file, row.line, row.kind)))
+def _batches(found: Folder) -> Iterator[tuple[str, dict[int, Sequence[SourceFile]]]]:
+    """Seasons of one tournament at a time, as many as hold ``BATCH_ROWS`` rows, at least one."""
+    batch: dict[int, Sequence[SourceFile]] = {}
+    key, n_rows = "", 0
+    for (key_of_season, season), sources in sorted(found.seasons.items()):
+        n_more = sum(source.held.n_rows for source in sources)
+        if batch and (key_of_season != key or n_rows + n_more > BATCH_ROWS):
+            yield key, batch
+            batch, n_rows = {}, 0
+        batch[season] = sources
+        key, n_rows = key_of_season, n_rows + n_more
+    if batch:
+        yield key, batch

@@ -9,7 +9,7 @@ with a flag. No row disappears.
 import datetime as dt
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -40,7 +40,7 @@ OTHER_ON_TARGET: dict[str, tuple[tuple[int, int], ...]] = {
 }
 
 _PLACES = f"no folder called {', '.join(LEAGUE_FOLDERS)}, no file name such as E0.csv"
-_COLUMNS = {
+_LETTERS = {
     "shots": "S",
     "shots_on_target": "ST",
     "corners": "C",
@@ -48,6 +48,7 @@ _COLUMNS = {
     "yellow_cards": "Y",
     "red_cards": "R",
 }
+_HOME_COLUMNS, _AWAY_COLUMNS = ({name: f"{side}{letter}" for name, letter in _LETTERS.items()} for side in "HA")
 _SEASON_NAME = re.compile(r"season-(\d{2})(\d{2})")
 # a result of these files that is higher is a slip of the keyboard
 _MOST_GOALS = 30
@@ -55,7 +56,8 @@ _MOST_GOALS = 30
 _FEW = 0.1
 
 
-class Counts(msgspec.Struct, frozen=True):
+# `gc=False`: tens of thousands stand at once, in no circle, and the collector would look at them over and over
+class Counts(msgspec.Struct, frozen=True, gc=False):
     """One side's statistics as the file has them; ``None`` where it does not tell."""
 
     shots: int | None = None
@@ -68,10 +70,13 @@ class Counts(msgspec.Struct, frozen=True):
     @property
     def is_unknown(self) -> bool:
         """True when not one of them is told."""
-        return all(value is None for value in msgspec.structs.astuple(self))
+        return self == _NOT_TOLD
 
 
-class Remark(msgspec.Struct, frozen=True):
+_NOT_TOLD = Counts()
+
+
+class Remark(msgspec.Struct, frozen=True, gc=False):
     """What is said about one row: ``kind`` to count by, ``detail`` for the one who looks."""
 
     line: int
@@ -79,7 +84,7 @@ class Remark(msgspec.Struct, frozen=True):
     detail: str
 
 
-class FileRow(msgspec.Struct, frozen=True):
+class FileRow(msgspec.Struct, frozen=True, gc=False):
     """A row that can be a result; ``flags`` say what is odd about it."""
 
     line: int
@@ -182,8 +187,8 @@ def read_row(line: int, cells: Cells) -> FileRow:
         away=away,
         goals=goals,
         half_time=_half_time(line, cells, goals, flags),
-        home_counts=_counts(line, cells, "H", flags),
-        away_counts=_counts(line, cells, "A", flags),
+        home_counts=_counts(line, cells, _HOME_COLUMNS, flags),
+        away_counts=_counts(line, cells, _AWAY_COLUMNS, flags),
         flags=tuple(flags),
     )
     return _with_doubts(row)
@@ -291,11 +296,11 @@ def _outcome(goals: tuple[int, int]) -> str:
     return "D" if goals[0] == goals[1] else "H" if goals[0] > goals[1] else "A"
 
 
-def _counts(line: int, cells: Cells, side: str, flags: list[Remark]) -> Counts:
+def _counts(line: int, cells: Cells, columns: Mapping[str, str], flags: list[Remark]) -> Counts:
     found: dict[str, int | None] = {}
-    for name, letter in _COLUMNS.items():
+    for name, column in columns.items():
         try:
-            found[name] = count(cells, f"{side}{letter}")
+            found[name] = count(cells, column)
         except ValueError as error:
             flags.append(Remark(line, "count left out", str(error)))
     return Counts(**found)

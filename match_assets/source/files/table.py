@@ -54,10 +54,10 @@ def read_table(raw: bytes) -> Table:
         raise DataError(f"has the columns {twice} twice", line=1)
     rows = []
     for line, cells in lines:
-        stripped = [cell.strip() for cell in cells]
+        stripped = list(map(str.strip, cells))
         if any(stripped):
-            row = dict.fromkeys(columns, "") | dict(zip(columns, stripped, strict=False))
-            rows.append((line, row))
+            stripped += [""] * (len(columns) - len(stripped))
+            rows.append((line, dict(zip(columns, stripped, strict=False))))
     return Table(columns, tuple(rows))
 
 

@@ -16,9 +16,11 @@ from match_assets.cli import main
 from match_assets.config import Params, load_params
 from match_assets.errors import ConfigurationError
 from match_assets.killpoint import VARIABLE
+from match_assets.source.files import importing
 from match_assets.source.files.commands import parse_years
 from match_assets.source.files.importing import import_folder
 from match_assets.source.files.report import ImportReport, unmatched_csv
+from match_assets.source.files.season import match_id
 from match_assets.source.records import FeedMatch, MonthFeed, SeasonLink, StageLink, TournamentLink
 from match_assets.warehouse import planning, reading, writing
 from match_assets.warehouse.database import engine as open_engine
@@ -331,11 +333,11 @@ def test_two_tournaments_of_one_division_are_refused(warehouse: Engine, folder: 
 
 
 def test_killed_anywhere_the_next_import_ends_where_an_undisturbed_one_does(warehouse: Engine, tmp_path: Path) -> None:
-    # ING-21 for files
+    # ING-21 for files: two tournaments, so two transactions
     for year, name in ((2023, "season-2324.csv"), (2024, "season-2425.csv")):
-        modified(
-            write(tmp_path / "premier-league" / name, row(f"17/09/{year}"), row(f"18/09/{year}", "Leeds", "Fulham"))
-        )
+        english = row(f"17/09/{year}", Div=""), row(f"18/09/{year}", "Leeds", "Fulham", Div="")
+        modified(write(tmp_path / "premier-league" / name, *english))
+        modified(write(tmp_path / "la-liga" / name, row(f"17/09/{year}", "Getafe", "Eibar", Div="")))
     url = warehouse.url.render_as_string(hide_password=False)
     run(warehouse, tmp_path)
     undisturbed = contents(warehouse)
@@ -347,7 +349,7 @@ def test_killed_anywhere_the_next_import_ends_where_an_undisturbed_one_does(ware
         assert code == -signal.SIGKILL
         run(warehouse, tmp_path)
         assert contents(warehouse) == undisturbed
-    assert n > 4, "fewer places to die than seasons have steps"
+    assert n > 8, "fewer places to die than two transactions have steps"
     assert contents(warehouse) == undisturbed
 
 
@@ -434,6 +436,56 @@ def test_seasons_are_named_as_a_shell_names_ranges() -> None:
     for wrong in ("2017..2015", "15..17", "2015-2017", "2015..", "x"):
         with pytest.raises(ConfigurationError, match=r"--seasons .*2015\.\.2024"):
             parse_years(wrong)
+
+
+def write_three_seasons(folder: Path) -> None:
+    """Two rows in each; one of the middle season ends 9-0."""
+    for year, name, score in ((2022, "2223", "1-0"), (2023, "2324", "9-0"), (2024, "2425", "2-0")):
+        told = row(f"17/09/{year}", score=score, Div=""), row(f"18/09/{year}", "Leeds", "Fulham", Div="")
+        modified(write(folder / "premier-league" / f"season-{name}.csv", *told))
+
+
+def test_a_season_that_the_database_refuses_is_refused_alone(warehouse: Engine, tmp_path: Path) -> None:
+    write_three_seasons(tmp_path)
+    with warehouse.begin() as connection:
+        connection.execute(text("ALTER TABLE matches ADD CONSTRAINT no_nine CHECK (home_goals <> 9)"))
+    report = run(warehouse, tmp_path)
+    assert [season.n_stored for season in report.seasons] == [2, 0, 2]
+    assert (report.n_refused, report.kinds("refused"), report.is_whole) == (2, {"season refused": 2}, False)
+    assert "no_nine" in report.seasons[1].refused[0].detail
+    with warehouse.connect() as connection:
+        assert set(connection.scalars(select(matches.c.season))) == {"2022", "2024"}
+    with warehouse.begin() as connection:
+        connection.execute(text("ALTER TABLE matches DROP CONSTRAINT no_nine"))
+    assert [season.inserted for season in run(warehouse, tmp_path).seasons] == [0, 2, 0]
+
+
+def test_a_season_whose_match_comes_to_anothers_id_is_refused_alone(warehouse: Engine, tmp_path: Path) -> None:
+    write_three_seasons(tmp_path / "files")
+    taken = match_id(KEY, "2023", "Arsenal", "Chelsea", 1)
+    modified(write(tmp_path / "elsewhere" / "premier-league" / "season-0001.csv", row("17/09/2000", Div="")))
+    run(warehouse, tmp_path / "elsewhere")
+    with warehouse.begin() as connection:
+        # the history alone refers to no row: everything else of that match would
+        connection.execute(text("DELETE FROM match_stats"))
+        connection.execute(text("DELETE FROM match_pages"))
+        connection.execute(text("UPDATE matches SET match_id = :taken"), {"taken": taken})
+    report = run(warehouse, tmp_path / "files")
+    assert [season.n_stored for season in report.seasons] == [2, 0, 2]
+    assert report.kinds("refused") == {"season refused": 2}
+    assert f"match {taken}, which is another match already" in report.seasons[1].refused[0].detail
+
+
+def test_seasons_written_together_end_as_those_written_alone(
+    warehouse: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_three_seasons(tmp_path)
+    together = run(warehouse, tmp_path)
+    at_once = contents(warehouse)
+    empty(warehouse)
+    monkeypatch.setattr(importing, "BATCH_ROWS", 1)
+    assert run(warehouse, tmp_path).seasons == together.seasons
+    assert contents(warehouse) == at_once
 
 
 def test_no_club_and_no_statistics_come_from_nowhere(warehouse: Engine, folder: Path) -> None:

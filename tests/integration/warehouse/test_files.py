@@ -8,11 +8,11 @@ from sqlalchemy import select, text
 
 from match_assets.errors import RejectedRowError
 from match_assets.warehouse import planning, reading
-from match_assets.warehouse.files import FileSeasonWrite, write_file_season
+from match_assets.warehouse.files import FileSeason, FileSeasonWrite, write_file_season, write_file_seasons
 from match_assets.warehouse.gaps import known_gaps
 from match_assets.warehouse.links import Disagreement
 from match_assets.warehouse.observed import WriteCounts
-from match_assets.warehouse.schema import matches, team_names, teams, tournaments
+from match_assets.warehouse.schema import matches, observations, team_names, teams, tournaments
 from tests.integration.warehouse.telling import (
     KEY,
     NAMES,
@@ -148,3 +148,63 @@ def test_a_row_against_the_schema_stores_nothing_of_its_season(teller: Teller) -
         write(teller, ROWS[1], broken)
     assert teller.count(matches) == 0
     assert teller.count(teams) == 0
+
+
+def _told_seasons(step: int) -> list[FileSeason]:
+    """Three seasons of a file; a later step corrects one match, loses one, adds one and moves one clock back."""
+    at = FILED_AT + dt.timedelta(days=step)
+    seasons = []
+    for number, year in enumerate((2022, 2023, 2024)):
+        first = 10 * number + 1
+        rows = [
+            filed(-first, f"{year + 1}-02-01", score=(2 + step, 1)),
+            filed(-first - 1, f"{year + 1}-02-02", 13, 14 if number else -14, (0, number)),
+            filed(-first - 2 - step, f"{year + 1}-02-03", 15, 16),
+        ]
+        seasons.append(file_season(rows, at if number else FILED_AT - dt.timedelta(days=step), str(year)))
+    return seasons
+
+
+def _stored(teller: Teller) -> dict[str, list[str]]:
+    """All that is stored, in an order of its own."""
+    found = {}
+    with teller.engine.connect() as connection:
+        for name in ("tournaments", "seasons", "stages", "teams", "matches", "match_pages", "match_stats", "gaps"):
+            found[name] = sorted(str(tuple(row)) for row in connection.execute(text("SELECT * FROM " + name)))
+        history = select(*(column for column in observations.c if column.name != "observation_id"))
+        found["observations"] = sorted(str(tuple(row)) for row in connection.execute(history))
+        found["team_names"] = sorted(map(str, connection.execute(select(team_names.c.team_id, team_names.c.name))))
+    return found
+
+
+def test_several_seasons_at_once_end_as_one_after_the_other(teller: Teller) -> None:
+    # the site lists one of the file's matches, with another result
+    teller.visit(listed(5001, "2025-02-01T15:00", score=(3, 3)))
+    told = []
+    for write_all in (
+        lambda seasons: [write_file_season(teller.engine, season) for season in seasons],
+        lambda seasons: write_file_seasons(teller.engine, seasons),
+    ):
+        with teller.engine.begin() as connection:
+            connection.execute(text("DELETE FROM observations WHERE match_id < 0"))
+            connection.execute(text("DELETE FROM match_stats"))
+            connection.execute(text("DELETE FROM match_pages"))
+            connection.execute(text("DELETE FROM gaps"))
+            connection.execute(text("DELETE FROM matches WHERE match_id < 0"))
+        steps = [write_all(_told_seasons(step)) for step in (0, 1, 1, 0)]
+        told.append((steps, _stored(teller)))
+    (one_by_one, stored), (together, stored_together) = told
+    assert together == one_by_one
+    assert stored_together == stored
+    assert [written.counts.inserted for written in together[0]] == [3, 3, 3]
+    assert [written.missing for written in together[1]] == [(), (-13,), (-23,)]
+    assert [len(written.disagreements) for written in together[1]] == [0, 0, 1]
+
+
+def test_a_row_against_the_schema_stores_nothing_of_all_seasons_at_once(teller: Teller) -> None:
+    broken = msgspec.structs.replace(ROWS[0], match_id=-90, away_team_id=11)
+    seasons = [*_told_seasons(0), file_season([broken], FILED_AT, "2021")]
+    with pytest.raises(RejectedRowError, match="two_teams"):
+        write_file_seasons(teller.engine, seasons)
+    assert teller.count(matches) == 0
+    assert write_file_seasons(teller.engine, []) == []
