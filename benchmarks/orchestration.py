@@ -1,35 +1,34 @@
-"""The data stages of many drawn seasons: as plain calls, and in Dagster's bulk job over the same warehouse.
+"""The first fill of 165 seasons, raw to features: as plain calls, in Dagster's bulk job, and once more with nothing to do.
 
-The warehouse is filled from the practice site's pages in this process, without a browser. Plain calls materialise and
-judge every stage of every season, nothing else. The bulk job runs in this process too, on an instance in PostgreSQL: it
-also asks what is stale and records every materialisation and verdict. Each run begins with an empty bucket. At last the
-bulk job runs where nothing is left to do.
+Five tournaments of 33 seasons are drawn, written as football-data files and imported; the newest season of each is half
+played. Plain calls materialise and judge every stage of every season in the order of the flow, nothing else. The bulk job
+runs in this process too, on an instance in PostgreSQL: it also asks what is stale and records every materialisation and
+verdict. Each begins with an empty bucket, and both must leave the same bytes. Filling the warehouse is not timed.
 
-    .venv/bin/python benchmarks/orchestration.py --seasons 3
+    .venv/bin/python benchmarks/orchestration.py
 """
 
 import argparse
-import asyncio
+import csv
 import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from random import Random
 
 import dagster as dg
+from file_import import COLUMNS, drawn_season
 from measuring import report, require
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from match_assets.config import Settings, load_params, load_settings
 from match_assets.local.stack import ServerStack
-from match_assets.resources.platform import Platform
-from match_assets.source import ingestion
-from match_assets.source.practice.routes import Router
-from match_assets.source.practice.timeline import Moment
-from match_assets.source.practice.world import START_CLOCK, draw_world
+from match_assets.resources.platform import Platform, shared_store
+from match_assets.source.files.importing import import_folder
+from match_assets.source.files.teams import shipped_aliases
 from match_assets.stages.base import judge_candidate, materialise
 from match_assets.stages.chain import DATA_STAGES, known_partitions
 from match_assets.store import Store
@@ -37,48 +36,43 @@ from match_assets.store.objects import s3_client
 from match_assets.warehouse.database import engine as open_engine
 from match_assets.warehouse.migrate import migrate
 
-Record = TypeVar("Record")
-SITE = "http://practice.invalid"
+NEWEST_SEASON, SEASONS = 2025, 33
+TEAMS = 20
+SEED = 11
 BUCKET_VARIABLE = "MATCH_ASSETS_S3_BUCKET"
 DAGSTER_YAML = "storage: {postgres: {postgres_url: {env: DAGSTER_PG_URL}}}\ntelemetry: {enabled: false}\n"
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+# a file tells of played matches only: the second half of the newest season becomes what a calendar would list
+NOT_YET_PLAYED = """
+CREATE TEMPORARY TABLE later ON COMMIT DROP AS SELECT match_id FROM (
+    SELECT match_id, row_number() OVER (PARTITION BY tournament ORDER BY kick_off_utc, match_id) AS place,
+           count(*) OVER (PARTITION BY tournament) AS places
+    FROM matches WHERE season = :season
+) AS numbered WHERE place * 2 > places;
+DELETE FROM match_stats WHERE match_id IN (SELECT match_id FROM later);
+DELETE FROM match_pages WHERE match_id IN (SELECT match_id FROM later);
+UPDATE matches SET status = 1, elapsed = '', home_score = NULL, away_score = NULL, home_goals = NULL, away_goals = NULL,
+    content_hash = 'to come ' || match_id WHERE match_id IN (SELECT match_id FROM later)
+"""
 
 
-class PracticePages:
-    """Stands where the source client does and answers out of a drawn world, in this process."""
-
-    pages_at_once = 1
-
-    def __init__(self, seasons: int) -> None:
-        """The ``seasons`` newest seasons of both divisions, the last of them half played."""
-        world = draw_world(first_season=START_CLOCK.year - seasons, seasons=seasons, start_clock=START_CLOCK)
-        self._router, self._moment = Router(world), Moment(START_CLOCK)
-        self.n_requests = 0
-
-    async def page(self, path: str, parse: Callable[[str, str], Record]) -> Record:
-        """The page at ``path`` read by ``parse``, as the source client gives it."""
-        self.n_requests += 1
-        where, _, query = path.partition("?")
-        answer = self._router.answer(where, query.removeprefix("d="), self._moment)
-        require(answer.status == 200, f"the practice site answers {answer.status} for {path}")
-        return parse(answer.body.decode(), SITE + path)
-
-    feed = page
-
-    async def log_fetches(self) -> None:
-        """Nothing was fetched."""
-
-
-async def fill_warehouse(engine: Engine, seasons: int) -> None:
-    """Catalogue, calendars and statistics, by the project's own ingestion."""
-    client, params = PracticePages(seasons), load_params()
-    catalogue = await ingestion.scrape_catalogue(
-        client, engine, params.tournaments, first_season=params.ingestion.first_season
-    )
-    for tournament, listed in catalogue.seasons.items():
-        for season in listed:
-            await ingestion.scrape_matches(client, engine, tournament, season)
-            await ingestion.scrape_match_stats(client, engine, tournament, season)
+def fill_warehouse(engine: Engine, folder: Path, n_tournaments: int, n_seasons: int) -> None:
+    """Drawn seasons of the first tournaments that files have a code for, by the project's own import."""
+    random = Random(SEED)
+    coded = [league for league in load_params().tournaments.values() if league.division]
+    for division, region in [(league.division, league.region_id) for league in coded[:n_tournaments]]:
+        clubs = sorted({alias.team_id: alias.name for alias in shipped_aliases() if alias.region_id == region}.values())
+        for year in range(NEWEST_SEASON - n_seasons + 1, NEWEST_SEASON + 1):
+            with (folder / f"{division}-{year}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(("Div", *COLUMNS))
+                writer.writerows([division, *row] for row in drawn_season(random, year, random.sample(clubs, TEAMS)))
+    told = import_folder(engine, load_params(), folder)
+    require(told.n_stored == told.n_rows, f"{told.n_stored} of {told.n_rows} drawn matches were imported")
+    with engine.begin() as connection:
+        for statement in NOT_YET_PLAYED.split(";"):
+            named = {"season": str(NEWEST_SEASON)} if ":season" in statement else {}
+            connection.execute(text(statement), named)
 
 
 def new_bucket(name: str) -> Settings:
@@ -92,31 +86,34 @@ def new_bucket(name: str) -> Settings:
     return settings
 
 
-def plain_run() -> float:
-    """Seconds of all stages of all seasons as plain calls, into the bucket that the environment names."""
+def plain_run(partitions: list[str]) -> float:
+    """Seconds of all stages of these seasons as plain calls, into the bucket that the environment names."""
+    shared_store.cache_clear()
     begun = time.perf_counter()
     platform = Platform()
     context = platform.context("plain", lambda _line: None)
-    for partition in known_partitions(context):
+    for partition in partitions:
         for stage in DATA_STAGES:
             materialise(stage, context, partition)
             _, verdict = judge_candidate(stage, context, partition)
             require(verdict.passed, f"{stage.name} {partition} was refused: {verdict.summary()}")
-    seconds = time.perf_counter() - begun
-    platform.engine.dispose()
-    return seconds
+    platform.close()
+    return time.perf_counter() - begun
 
 
-def bulk_run(instance: dg.DagsterInstance) -> tuple[float, int]:
-    """Seconds of the bulk job over the bucket that the environment names, and how often it materialised."""
+def bulk_run(instance: dg.DagsterInstance, partitions: list[str]) -> tuple[float, int, int]:
+    """Seconds of the bulk job over the bucket that the environment names; materialisations and passed verdicts."""
     from match_assets.definitions import defs  # after the warnings about Dagster's beta parameters are off
 
     job = defs.resolve_job_def("bulk")
-    config = {"ops": {"carry_seasons": {"config": {"partitions": [], "scrape": False}}}, **QUIET}
+    config = {"ops": {"carry_seasons": {"config": {"partitions": partitions, "scrape": False}}}, **QUIET}
+    shared_store.cache_clear()  # a run's process begins with nothing in memory
     begun = time.perf_counter()
     result = job.execute_in_process(instance=instance, run_config=config, raise_on_error=True)
     seconds = time.perf_counter() - begun
-    return seconds, len(result.filter_events(lambda event: event.is_step_materialization))
+    n_made = len(result.filter_events(lambda event: event.is_step_materialization))
+    n_passed = sum(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+    return seconds, n_made, n_passed
 
 
 def accepted(settings: Settings, partitions: list[str]) -> dict[tuple[str, str], tuple[str, int]]:
@@ -145,61 +142,60 @@ def platform_servers(folder: Path) -> Iterator[dg.DagsterInstance]:
             yield instance
 
 
-def measure(instance: dg.DagsterInstance, partitions: list[str], rounds: int) -> tuple[float, float, float]:
-    """Quickest seconds of plain calls, of the bulk job, and of the bulk job with nothing to do."""
-    plain, bulk, noop = [], [], []
+def measure(instance: dg.DagsterInstance, partitions: list[str], name: str) -> tuple[float, float, float]:
+    """Seconds of plain calls, of the bulk job, and of the bulk job with nothing to do."""
     expected = len(partitions) * len(DATA_STAGES)
-    for number in range(rounds + 1):
-        plain_settings = new_bucket(f"plain-{number}")
-        plain.append(plain_run())
-        bulk_settings = new_bucket(f"bulk-{number}")
-        seconds, n_made = bulk_run(instance)
-        bulk.append(seconds)
-        require(n_made == expected, f"the bulk job made {n_made} partitions, not {expected}")
-        made = accepted(plain_settings, partitions)
-        require(made == accepted(bulk_settings, partitions), "accepted bytes of plain calls and of the bulk job")
-        empty = [key for key, (_, rows) in made.items() if key[0] == "finished_matches" and not rows]
-        require(not empty, f"nothing was played in {empty}")
-        seconds, n_made = bulk_run(instance)
-        noop.append(seconds)
-        require(n_made == 0, f"the bulk job made {n_made} partitions where nothing was stale")
-    # the first round compiles kernels, opens schemas and fills caches: it is compared, and not timed
-    return min(plain[1:]), min(bulk[1:]), min(noop[1:])
+    plain_settings = new_bucket(f"plain-{name}")
+    plain = plain_run(partitions)
+    bulk_settings = new_bucket(f"bulk-{name}")
+    bulk, n_made, n_passed = bulk_run(instance, partitions)
+    require(n_made == n_passed == expected, f"{n_made} materialisations and {n_passed} verdicts, not {expected}")
+    made = accepted(plain_settings, partitions)
+    require(made == accepted(bulk_settings, partitions), "accepted bytes of plain calls and of the bulk job")
+    empty = [key for key, (_, rows) in made.items() if key[0] == "finished_matches" and not rows]
+    require(not empty, f"nothing was played in {empty}")
+    noop, n_made, n_passed = bulk_run(instance, partitions)
+    require(n_made == n_passed == 0, f"{n_made} partitions were made again where nothing was stale")
+    return plain, bulk, noop
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seasons", type=int, default=3, help="of each of two tournaments, from 1 to 20")
-    parser.add_argument("--rounds", type=int, default=2, help="timed rounds, of which the quickest counts")
+    parser.add_argument("--tournaments", type=int, default=5, help="from 1 to 5")
+    parser.add_argument("--seasons", type=int, default=SEASONS, help="of each tournament")
     arguments = parser.parse_args()
     for category in (dg.BetaWarning, dg.PreviewWarning):
         warnings.simplefilter("ignore", category)
     with (
         tempfile.TemporaryDirectory(prefix="match-assets-bench-", ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryDirectory(prefix="match-assets-files-") as files,
         platform_servers(Path(folder)) as instance,
     ):
         settings = load_settings()
         migrate(settings.postgres_url)
         engine = open_engine(settings.postgres_url)
         begun = time.perf_counter()
-        asyncio.run(fill_warehouse(engine, arguments.seasons))
-        print(f"warehouse filled without a browser in {time.perf_counter() - begun:.1f} s")
+        fill_warehouse(engine, Path(files), arguments.tournaments, arguments.seasons)
+        print(f"warehouse filled from drawn files in {time.perf_counter() - begun:.1f} s")
+        engine.dispose()
         platform = Platform()
         partitions = known_partitions(platform.context("bench", lambda _line: None))
-        for opened in (engine, platform.engine):
-            opened.dispose()
-        plain, bulk, noop = measure(instance, partitions, arguments.rounds)
+        platform.close()
+        measure(instance, partitions[:2], "warm")  # compiles kernels and loads libraries, for both alike
+        plain, bulk, noop = measure(instance, partitions, "timed")
     runs = len(partitions) * len(DATA_STAGES)
     print(f"{len(partitions)} seasons × {len(DATA_STAGES)} stages: the same bytes accepted by plain calls and bulk job")
-    print(f"plain calls {plain:.2f} s, bulk job {bulk:.2f} s, bulk job with nothing to do {noop:.2f} s")
+    print(
+        f"plain calls {plain:.1f} s, bulk job {bulk:.1f} s ({runs / bulk:.1f} stages a second), nothing to do {noop:.1f} s"
+    )
     report(
         {
             "partitions": len(partitions),
-            "plain_seconds": plain,
-            "bulk_seconds": bulk,
-            "bulk_vs_plain": plain / bulk,
+            "assets": len(DATA_STAGES),
+            "backfill_seconds": bulk,
             "noop_seconds": noop,
-            "stage_runs_per_second": runs / bulk,
+            "plain_seconds": plain,
+            "backfill_vs_plain": bulk / plain,
         }
     )
 

@@ -10,7 +10,7 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from dotenv import dotenv_values
@@ -226,6 +226,17 @@ def _line_of(root: yaml.Node | None, path: tuple[int | str, ...]) -> int | None:
     return line
 
 
+def _known_keys(path: tuple[int | str, ...]) -> list[str]:
+    """Keys that may stand where ``path`` ends."""
+    held: Any = Params
+    for part in path[:-1]:
+        if isinstance(held, type) and issubclass(held, BaseModel):
+            held = next(field.annotation for name, field in held.model_fields.items() if part in {name, field.alias})
+        else:
+            held = get_args(held)[-1]
+    return [field.alias or name for name, field in held.model_fields.items()]
+
+
 def parse_params(text: str, *, source: str = "params.yaml") -> Params:
     """Typed parameters from YAML text.
 
@@ -246,7 +257,10 @@ def parse_params(text: str, *, source: str = "params.yaml") -> Params:
         for fault in error.errors():
             line = _line_of(tree, fault["loc"])
             key = ".".join(str(part) for part in fault["loc"]) or "(file)"
-            faults.append(f"{source}{f':{line}' if line else ''}: {key}: {fault['msg']}")
+            known = (
+                f"; known here: {', '.join(_known_keys(fault['loc']))}" if fault["type"] == "extra_forbidden" else ""
+            )
+            faults.append(f"{source}{f':{line}' if line else ''}: {key}: {fault['msg']}{known}")
         raise ConfigurationError("\n".join(faults), file=source, faults=faults) from error
 
 

@@ -11,6 +11,7 @@
     │   ├── GateRefusedError          a validation gate refused a candidate
     │   ├── RejectedRowError          a constraint of the database refused a row
     │   └── AliasError                an alias of a team contradicts another one
+    ├── GateBrokenError               a validation gate could not judge: a fault of this project         (exit 1)
     ├── DependencyUnavailableError    a server is away: start it or wait                                 (exit 4)
     ├── StoreError                    the object store holds something other than what was written       (exit 3)
     │   ├── NotAcceptedError          no accepted version of that asset and partition
@@ -85,6 +86,10 @@ class RejectedRowError(DataError):
 
 class AliasError(DataError):
     """An alias says that one name is two teams."""
+
+
+class GateBrokenError(MatchAssetsError):
+    """A gate raised instead of judging; nothing is accepted, and the candidate is not marked as refused either."""
 
 
 class DependencyUnavailableError(MatchAssetsError):

@@ -5,6 +5,7 @@ import polars as pl
 from dagster._core.definitions.metadata import RawMetadataValue
 
 from match_assets.config import Params
+from match_assets.gates.report import html_report, markdown_report
 from match_assets.gates.verdict import Verdict
 from match_assets.stages.base import Stage, StageContext, Written, judge_candidate, materialise
 from match_assets.stages.lineage import column_lineage
@@ -70,9 +71,19 @@ def materialise_asset(stage: Stage, context: StageContext, partition: str) -> dg
     )
 
 
-def verdict_metadata(verdict: Verdict, report_url: str | None = None) -> Metadata:
-    """Measures as numbers (Dagster plots them), failing rows as a table, the rules in one line."""
+def verdict_metadata(verdict: Verdict, report_key: str | None = None) -> Metadata:
+    """The rules in one line, measures as numbers (Dagster plots them), what to do, failing rows as a table, the report.
+
+    Args:
+        verdict: what the gate said.
+        report_key: key of the full report in the store, which the webserver cannot open: the command that does stands
+            beside it.
+    """
     metadata: Metadata = {"summary": verdict.summary(), **verdict.measures}
+    if verdict.subject:
+        metadata["judged"] = verdict.subject
+    if verdict.failures:
+        metadata["what to do"] = dg.MetadataValue.md(markdown_report(verdict))
     if records := verdict.table():
         columns = [
             dg.TableColumn(name, "int" if name == "count" else "string")
@@ -80,8 +91,9 @@ def verdict_metadata(verdict: Verdict, report_url: str | None = None) -> Metadat
         ]
         rows = [dg.TableRecord(record) for record in records]
         metadata["failing rows"] = dg.MetadataValue.table(rows, dg.TableSchema(columns=columns))
-    if report_url:
-        metadata["report"] = dg.MetadataValue.path(report_url)
+    if report_key:
+        metadata["report"] = dg.MetadataValue.path(report_key)
+        metadata["open the report"] = f"match-assets store report --open {report_key}"
     return metadata
 
 
@@ -89,12 +101,16 @@ def keep_report(context: StageContext, asset: str, partition: str, verdict: Verd
     """Stores the full HTML report of a verdict that has anything to show; returns its key in the bucket."""
     if not verdict.failures:
         return None
-    content = verdict.report(f"{asset} {partition}").encode()
+    content = html_report(verdict, f"{asset} {partition}").encode()
     return context.store.object_key(context.store.put_object(content, suffix="html"), "html")
 
 
 def severity_of(verdict: Verdict) -> dg.AssetCheckSeverity:
-    """ERROR where the gate refuses; WARN where it passes with something worth a look."""
+    """ERROR where the gate refuses; WARN where it passes, with or without something worth a look.
+
+    A verdict of warnings alone passes. Dagster also knows a check that *failed* with severity WARN, which blocks no step of
+    its run; but automation conditions ask whether blocking checks passed and would hold back what was accepted.
+    """
     return dg.AssetCheckSeverity.ERROR if not verdict.passed else dg.AssetCheckSeverity.WARN
 
 
@@ -103,6 +119,7 @@ def check_result(context: StageContext, asset: str, partition: str, verdict: Ver
     return dg.AssetCheckResult(
         passed=verdict.passed,
         severity=severity_of(verdict),
+        description=verdict.summary(),
         metadata=verdict_metadata(verdict, keep_report(context, asset, partition, verdict)),
     )
 

@@ -8,6 +8,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from pydantic import Field
 
+from match_assets.automation.conditions import CARRIES_SEASONS
+from match_assets.connections import hold_connections
 from match_assets.errors import GateRefusedError, MatchAssetsError
 from match_assets.events import keep_report, materialisation_metadata, severity_of, verdict_metadata
 from match_assets.gates.verdict import Verdict
@@ -58,6 +60,7 @@ class BulkConfig(dg.Config):
 @dg.op(out=dg.Out(dg.Nothing, is_required=False), pool=SOURCE_POOL)
 def carry_seasons(context: dg.OpExecutionContext, config: BulkConfig, platform: Platform) -> Iterator[object]:
     """Carries many seasons through all data stages in one process; each fails alone, and what is current is left alone."""
+    hold_connections(context.instance)
     work = platform.context(context.run_id, context.log.info)
     partitions = _wanted(context, work, config)
     context.instance.add_dynamic_partitions(str(TOURNAMENTS.name), sorted({key.split("|")[1] for key in partitions}))
@@ -65,10 +68,11 @@ def carry_seasons(context: dg.OpExecutionContext, config: BulkConfig, platform: 
     if config.scrape:
         for report in _scrape(work, partitions):
             yield from _guarded(context, report.partition_key, failed, _report_visit(context, work, report))
+    seen = work.recalled()
     for number, partition in enumerate(partitions, start=1):
         if partition not in failed:
             context.log.info(f"{partition}: {number} of {len(partitions)}")
-            yield from _guarded(context, partition, failed, _carry(context, work, partition))
+            yield from _guarded(context, partition, failed, _carry(context, work, seen, partition))
     if failed:
         listed = "\n".join(f"{partition}: {reason}" for partition, reason in failed.items())
         raise dg.Failure(
@@ -161,11 +165,12 @@ def _ever_materialised(context: dg.OpExecutionContext, asset: str, partition: st
     return bool(context.instance.fetch_materializations(wanted, limit=1).records)
 
 
-def _carry(context: dg.OpExecutionContext, work: StageContext, partition: str) -> Iterator[object]:
+def _carry(context: dg.OpExecutionContext, work: StageContext, seen: StageContext, partition: str) -> Iterator[object]:
+    """What is stale by ``seen``, which shows what others wrote before the job began and what it wrote itself."""
     for stage in DATA_STAGES:
-        if staleness(stage, work, partition):
+        if staleness(stage, seen, partition):
             yield from _run_stage(context, work, stage, partition)
-        elif rules := refusal(stage, work, partition):
+        elif rules := refusal(stage, seen, partition):
             raise GateRefusedError(
                 f"{stage.name} {partition} is still refused ({', '.join(rules)}); mend the source or the rule, "
                 f"then run the check {stage.check} again",
@@ -182,7 +187,7 @@ def _run_stage(context: dg.OpExecutionContext, work: StageContext, stage: Stage,
         metadata=materialisation_metadata(written, work.params),
         tags=_version_tags(written.pointer.sha256),
     )
-    _, verdict = judge_candidate(stage, work, partition)
+    _, verdict = judge_candidate(stage, work, partition, written.pointer)
     yield _evaluation(context, work, stage.name, stage.check, partition, verdict)
     _require(verdict, stage.name, partition)
 
@@ -195,14 +200,15 @@ def _evaluation(
     context: dg.OpExecutionContext, work: StageContext, asset: str, check: str, partition: str, verdict: Verdict
 ) -> dg.AssetCheckEvaluation:
     """The verdict on the materialisation just stored; without that target Dagster never counts it as current."""
-    newest = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition]), limit=1
-    ).records[0]
+    [newest] = context.instance.get_records_for_run(
+        context.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, limit=1, ascending=False
+    ).records
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(asset),
         check_name=check,
         passed=verdict.passed,
         severity=severity_of(verdict),
+        description=verdict.summary(),
         partition=partition,
         blocking=True,
         metadata=verdict_metadata(verdict, keep_report(work, asset, partition, verdict)),
@@ -225,7 +231,7 @@ def _require(verdict: Verdict, asset: str, partition: str) -> None:
 
 @dg.job(
     name="bulk",
-    tags=ONE_VISITOR,
+    tags={**ONE_VISITOR, CARRIES_SEASONS: "seasons"},
     description="Many seasons in one process: first fill and large backfills, with a verdict per season and stage.",
 )
 def bulk_job() -> None:

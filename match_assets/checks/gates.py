@@ -10,12 +10,16 @@ from match_assets.stages.base import Stage
 from match_assets.stages.chain import CUTOFF_STAGES, DATA_STAGES
 
 DESCRIPTIONS = {
-    "validate_raw": "Schema, keys, ranges, half-time within full-time, no finished match lost, both sides' statistics.",
-    "validate_finished": "Every raw result is there once, in range and of this season; coverage of the statistics.",
-    "validate_upcoming": "Fixtures are of this season, between two teams, and none is overdue by the data's own order.",
-    "validate_features": "Every feature finite or null, a row per side, nothing after kick-off read (shown by taking it away).",
-    "validate_state": "One row per team that survives storage bit for bit.",
-    "validate_parity": "Each row equals, bit for bit, what the service computes for that fixture alone.",
+    "validate_raw": "Schema, keys, ranges; no finished match lost, doubled or unread; statistics of both of the match's own "
+    "sides. Warns of match days without a match, fewer matches than the calendar lists, late results, odd names and counts.",
+    "validate_finished": "Every raw result is there once with its own values and statistics, possible as football. Warns of "
+    "missing or lost statistics, of goals or shots on target above shots.",
+    "validate_upcoming": "Every raw fixture is there once with its own values. Warns of one overdue by the results' own order.",
+    "validate_features": "A row per side of each result, finite, in range of its unit, known where it must be; nothing after "
+    "kick-off read (shown by taking it away). Warns of a season unlike those before it.",
+    "validate_state": "One row per team that ever played, which survives storage bit for bit.",
+    "validate_parity": "Each row equals, bit for bit, what the service computes from the stored state; a sample in which every "
+    "team appears is computed one fixture at a time.",
     "validate_split": "Fit, calibration and hold-out rows do not overlap in time, keep their embargo and end at the cut-off.",
     "validate_scores": "Every score is a finite number; a baseline far behind class frequencies is shown.",
     "validate_model": "Probabilities form a simplex on the hold-out and the calibration error is within its limit.",

@@ -1,35 +1,63 @@
-"""What a gate says of a candidate: every rule that failed, at once, with the rows that show it."""
+"""What a gate says of a candidate: every rule that failed, at once, with the rows that show it.
 
-import html
+An *error* says that the rows cannot be true, or do not agree with what they were made from: the candidate is refused, and
+the last accepted version stays. A *warning* says that they are odd, or that something is still missing: both occur in
+real seasons, so the candidate is accepted, and a person may look. ``docs/gates.md`` lists every rule with its severity.
+"""
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import pandera.polars as pa
 import polars as pl
-from pandera.errors import SchemaErrors
+
+from match_assets.gates.screening import failure_cases
 
 Severity = Literal["error", "warning"]
+# rows of a rule in the webserver's table, and in the report that is kept in the store
 ROWS_SHOWN = 20
+ROWS_REPORTED = 500
+# a row of features is 130 columns wide, its keys come first
+COLUMNS_SHOWN = 24
+REMEDIES: dict[Severity, str] = {
+    "error": "Mend it at the source: its next visit brings a new candidate. If the rule is wrong, mend the rule and run "
+    "this check alone. The last accepted version is served until then.",
+    "warning": "Nothing has to be done: the rows were accepted. Look at them once; what is missing is asked for again by itself.",
+}
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One rule that failed: how often, and up to ``ROWS_SHOWN`` of the rows (empty where no row can show it)."""
+    """One rule that failed: how often, and some of the rows that show it (none where no row can).
+
+    ``count`` is complete, ``rows`` holds ``ROWS_REPORTED`` at most.
+    """
 
     rule: str
     severity: Severity
     count: int
     rows: pl.DataFrame
     explanation: str = ""
+    remedy: str = ""
+
+    @property
+    def what_to_do(self) -> str:
+        """The rule's own remedy, or that of its severity."""
+        return self.remedy or REMEDIES[self.severity]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of a gate; ``measures`` are numbers worth a plot (rows, coverage, counts of failures)."""
+    """The outcome of a gate.
+
+    ``measures`` are numbers worth a plot (rows, coverage, counts of failures). ``subject`` names what was judged: asset,
+    partition and digest of the candidate.
+    """
 
     failures: tuple[Failure, ...]
     measures: dict[str, int | float] = field(default_factory=dict)
+    subject: str = ""
 
     @property
     def passed(self) -> bool:
@@ -53,7 +81,8 @@ class Verdict:
         """Failing rows as flat records ``rule, severity, count, row`` for a table, ``ROWS_SHOWN`` a rule at most."""
         records: list[dict[str, str | int]] = []
         for failure in self.failures:
-            shown = [", ".join(f"{k}={v}" for k, v in row.items()) for row in failure.rows.to_dicts()] or [""]
+            rows = failure.rows.head(ROWS_SHOWN)[:, :COLUMNS_SHOWN].to_dicts()
+            shown = [", ".join(f"{k}={v}" for k, v in row.items()) for row in rows] or [""]
             records += [
                 {
                     "rule": failure.rule,
@@ -65,39 +94,32 @@ class Verdict:
             ]
         return records
 
-    def report(self, title: str) -> str:
-        """The verdict as a small HTML page that stands alone."""
-        parts = [f"<!doctype html><meta charset=utf-8><title>{html.escape(title)}</title>"]
-        parts.append("<style>body{font:15px system-ui;margin:2rem}td,th{padding:.2rem .6rem;text-align:left}</style>")
-        parts.append(
-            f"<h1>{html.escape(title)}</h1><p>{'passed' if self.passed else 'refused'}: {html.escape(self.summary())}</p>"
-        )
-        for failure in self.failures:
-            parts.append(f"<h2>{html.escape(failure.rule)}</h2><p>{failure.severity}, {failure.count} times. ")
-            parts.append(f"{html.escape(failure.explanation)}</p><table><tr>")
-            parts += [f"<th>{html.escape(name)}</th>" for name in failure.rows.columns]
-            parts.append("</tr>")
-            for row in failure.rows.rows():
-                parts.append("<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>")
-            parts.append("</table>")
-        return "".join(parts)
-
 
 @dataclass(frozen=True)
 class Rule:
     """A rule over the whole frame: ``offenders`` returns the rows that break it, none where it holds.
 
-    ``explanation`` is said of a failure; it may be made from the offending rows.
+    ``explanation`` is said of a failure; it may be made from the offending rows. ``remedy`` says what to do about it where
+    that is not what one does about any failure.
     """
 
     name: str
     offenders: Callable[[pl.DataFrame], pl.DataFrame]
     severity: Severity = "error"
     explanation: str | Callable[[pl.DataFrame], str] = ""
+    remedy: str = ""
 
     def explain(self, offenders: pl.DataFrame) -> str:
         """What to say of a failure that ``offenders`` show."""
         return self.explanation if isinstance(self.explanation, str) else self.explanation(offenders)
+
+    def failure(self, frame: pl.DataFrame) -> Failure | None:
+        """What the rule says of ``frame``, or None where it holds."""
+        offenders = self.offenders(frame)
+        if offenders.is_empty():
+            return None
+        shown = offenders.head(ROWS_REPORTED)
+        return Failure(self.name, self.severity, offenders.height, shown, self.explain(offenders), self.remedy)
 
 
 def row_rule(name: str, holds: pl.Expr) -> pa.Check:
@@ -105,13 +127,16 @@ def row_rule(name: str, holds: pl.Expr) -> pa.Check:
     return pa.Check(lambda data: data.lazyframe.select(holds.fill_null(value=True)), name=name)
 
 
-def _failures_of(frame: pl.DataFrame, schema: pa.DataFrameSchema, severity: Severity) -> list[Failure]:
-    try:
-        schema.validate(frame, lazy=True)
-    except SchemaErrors as errors:
-        cases = errors.failure_cases
-    else:
-        return []
+@dataclass(frozen=True)
+class _Judged:
+    failures: list[Failure]
+    is_of_shape: bool
+
+
+def _by_schema(frame: pl.DataFrame, schema: pa.DataFrameSchema, severity: Severity) -> _Judged:
+    cases = failure_cases(frame, schema)
+    if cases is None:
+        return _Judged([], is_of_shape=True)
     structural = cases.filter(pl.col("index").is_null())
     # a missing column also makes each frame-level rule fail with a technical text: tell the column alone
     is_echo = pl.col("failure_case").str.contains("ColumnNotFoundError", literal=True)
@@ -120,42 +145,53 @@ def _failures_of(frame: pl.DataFrame, schema: pa.DataFrameSchema, severity: Seve
     failures = []
     source = structural if structural.height else cases
     for (column, check), group in source.group_by(["column", "check"], maintain_order=True):
-        positions = group["index"].drop_nulls().unique().sort().head(ROWS_SHOWN)
+        positions = group["index"].drop_nulls().unique().sort().head(ROWS_REPORTED)
         rule = f"{column}: {check}" if column else str(check)
         explanation = "" if positions.len() else f"found {', '.join(group['failure_case'].head(3).to_list())}"
         rows = frame[positions.to_list()] if positions.len() else pl.DataFrame()
         failures.append(Failure(rule, severity, group.height, rows, explanation))
-    return failures
+    return _Judged(failures, is_of_shape=structural.is_empty())
 
 
 def judge(
-    frame: pl.DataFrame,
+    frame: pl.DataFrame | pl.LazyFrame,
     schema: pa.DataFrameSchema,
     *,
     warnings: pa.DataFrameSchema | None = None,
     rules: tuple[Rule, ...] = (),
-    measures: Mapping[str, int | float] | None = None,
+    measures: Mapping[str, int | float] | Callable[[pl.DataFrame], Mapping[str, int | float]] | None = None,
 ) -> Verdict:
     """The verdict of a schema, a schema of warnings and whole-frame rules on ``frame``; all failures at once.
 
     Args:
-        frame: the candidate, collected: pandera checks a LazyFrame for its schema only.
+        frame: the candidate; a lazy one is collected first, since pandera would look at its dtypes only.
         schema: column names, dtypes, keys, ranges and cross-column rules; a breach refuses the candidate.
         warnings: cross-column rules with known exceptions; a breach is shown and counted.
-        rules: rules over the whole frame; run only where the schema holds, since they rely on it.
-        measures: further numbers for the verdict.
+        rules: rules over the whole frame; run only where the columns are those of the schema, since they rely on them.
+        measures: further numbers for the verdict, or how to get them where the columns are those of the schema.
+
+    A rule that raises raises here: a gate that cannot judge lets nothing pass. Only where the values are refused already
+    is it left out and counted, since it may rely on them.
     """
-    failures = _failures_of(frame, schema, "error")
-    if not failures:
+    rows = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
+    judged = _by_schema(rows, schema, "error")
+    failures, n_left_out = list(judged.failures), 0
+    numbers: dict[str, int | float] = {"rows": rows.height}
+    if judged.is_of_shape:
+        numbers |= measures(rows) if callable(measures) else measures or {}
         if warnings is not None:
-            failures += _failures_of(frame, warnings, "warning")
+            failures += _by_schema(rows, warnings, "warning").failures
         for rule in rules:
-            offenders = rule.offenders(frame)
-            if offenders.height:
-                shown = offenders.head(ROWS_SHOWN)
-                explanation = rule.explain(offenders)
-                failures.append(Failure(rule.name, rule.severity, offenders.height, shown, explanation))
-    numbers: dict[str, int | float] = {"rows": frame.height, **(measures or {})}
+            try:
+                failure = rule.failure(rows)
+            except Exception:
+                if not judged.failures:
+                    raise
+                n_left_out += 1
+                continue
+            failures += [failure] if failure else []
     numbers["errors"] = sum(f.count for f in failures if f.severity == "error")
     numbers["warnings"] = sum(f.count for f in failures if f.severity == "warning")
+    if n_left_out:
+        numbers["rules not judged"] = n_left_out
     return Verdict(tuple(failures), numbers)

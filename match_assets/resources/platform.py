@@ -1,7 +1,7 @@
 """The resource through which assets, checks, jobs and sensors reach the servers."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import dagster as dg
 from sqlalchemy import Engine
@@ -12,6 +12,13 @@ from match_assets.resources.tracking import MlflowTracker
 from match_assets.stages.base import StageContext
 from match_assets.store import Store
 from match_assets.warehouse.database import engine as open_engine
+
+
+@lru_cache(maxsize=4)
+def shared_store(settings: str) -> Store:
+    """This process's store for settings in JSON; safe to share, since it remembers only what is checked or named by hash."""
+    known = Settings.model_validate_json(settings)
+    return Store.from_settings(known, patience_seconds=known.s3_patience_seconds)
 
 
 class Platform(dg.ConfigurableResource[None]):
@@ -29,8 +36,11 @@ class Platform(dg.ConfigurableResource[None]):
 
     @cached_property
     def store(self) -> Store:
-        """The object store; its frames are kept in memory for the life of the process."""
-        return Store.from_settings(self.settings, patience_seconds=self.settings.s3_patience_seconds)
+        """The object store; what was read of it is kept in memory for the life of the process.
+
+        Dagster makes this resource anew for each tick of a sensor, and a tick should read only what moved since the last.
+        """
+        return shared_store(self.settings.model_dump_json())
 
     @cached_property
     def engine(self) -> Engine:

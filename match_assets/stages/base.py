@@ -1,7 +1,7 @@
 """A stage, what it may touch, and the two steps of its life: materialise a candidate, judge it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, Protocol
 
@@ -10,9 +10,11 @@ from pydantic import BaseModel
 from sqlalchemy import Engine
 
 from match_assets.config import Params, Settings, digest_of
-from match_assets.errors import NotAcceptedError
+from match_assets.errors import GateBrokenError, MatchAssetsError, NotAcceptedError
 from match_assets.gates.verdict import Verdict
+from match_assets.keys import DataKey
 from match_assets.store import Pointer, Store
+from match_assets.warehouse.reading import season_revision
 
 Inputs = Mapping[str, str]
 Fact = int | float | str
@@ -56,7 +58,10 @@ class Registry(Protocol):
 
 @dataclass(frozen=True)
 class StageContext:
-    """Everything a stage may touch. ``run_id`` names the run in pointers and traces."""
+    """Everything a stage may touch. ``run_id`` names the run in pointers and traces.
+
+    ``revisions`` holds the seasons' revisions where they were read once for a sweep; otherwise each is asked for.
+    """
 
     params: Params
     settings: Settings
@@ -66,11 +71,31 @@ class StageContext:
     registry: Registry
     run_id: str
     log: Callable[[str], None] = field(default=lambda _message: None)
+    revisions: Mapping[str, str] | None = None
 
     @cached_property
     def engine(self) -> Engine:
         """The warehouse, connected on first use: a modelling run never needs it."""
         return self.open_engine()
+
+    def revision(self, partition: str) -> str | None:
+        """Digest of what the warehouse holds of a season, or None where it holds nothing."""
+        if self.revisions is not None:
+            return self.revisions.get(partition)
+        key = DataKey.parse(partition)
+        return season_revision(self.engine, key.tournament, key.season).get(partition)
+
+    def recalled(self) -> "StageContext":
+        """The same with pointers and revisions read once, for asking of many partitions what is stale.
+
+        It shows the warehouse as it is now, and what this context's store writes afterwards.
+        """
+        return replace(
+            self,
+            store=self.store.recalled(),
+            revisions=season_revision(self.engine),
+            open_engine=lambda: self.engine,
+        )
 
 
 @dataclass(frozen=True)
@@ -101,7 +126,7 @@ class Stage:
             input has no accepted version.
         compute: the work, reading exactly the versions in ``inputs``.
         check: name of its gate's asset check.
-        gate: the verdict on a frame.
+        gate: the verdict on a candidate's frame; the candidate says of which partition it is and from which inputs.
         parameters: the part of ``params.yaml`` that the result depends on.
         algorithm: version of the pure code behind the result, where that code keeps one.
         revision: raised by hand when the code's result changes; comments and refactorings leave it alone.
@@ -113,7 +138,7 @@ class Stage:
     inputs: Callable[[StageContext, str], dict[str, str]]
     compute: Callable[[StageContext, str, Inputs], Product]
     check: str
-    gate: Callable[[StageContext, str, pl.DataFrame], Verdict]
+    gate: Callable[[StageContext, Pointer, pl.DataFrame], Verdict]
     parameters: Callable[[Params], tuple[BaseModel, ...]] = lambda _params: ()
     algorithm: Callable[[Params], str] = lambda _params: ""
     revision: int = 1
@@ -140,6 +165,19 @@ def accepted_inputs(store: Store, wanted: list[tuple[str, str]]) -> dict[str, st
     found = {}
     for asset, partition in wanted:
         pointer = store.pointer(asset, partition)
+        found.update(digests_of(asset, {partition: pointer} if pointer else {}, [partition]))
+    return found
+
+
+def digests_of(asset: str, held: Mapping[str, Pointer], wanted: list[str]) -> dict[str, str]:
+    """Digests of accepted versions by ``asset@partition``, of those that are held.
+
+    Raises:
+        NotAcceptedError: one that is wanted is not among them; the message names it.
+    """
+    found = {}
+    for partition in wanted:
+        pointer = held.get(partition)
         if pointer is None:
             raise NotAcceptedError(
                 f"{asset} {partition} has no accepted version; materialise it with its checks first",
@@ -173,24 +211,50 @@ def materialise(stage: Stage, context: StageContext, partition: str) -> Written:
     return Written(pointer, product)
 
 
-def judge_candidate(stage: Stage, context: StageContext, partition: str) -> tuple[Pointer, Verdict]:
+def judge_candidate(
+    stage: Stage, context: StageContext, partition: str, candidate: Pointer | None = None
+) -> tuple[Pointer, Verdict]:
     """Judges the partition's candidate; a pass moves the accepted pointer, a refusal is noted on the candidate.
+
+    Args:
+        stage: whose gate judges.
+        context: what it may touch.
+        partition: the partition.
+        candidate: the candidate, where the caller has just written it; the newest one without.
 
     Raises:
         NotAcceptedError: there is no candidate to judge.
+        GateBrokenError: the gate raised instead of judging; nothing is accepted, and nothing noted on the candidate.
     """
-    candidate = context.store.candidate(stage.name, partition)
+    candidate = candidate or context.store.candidate(stage.name, partition)
     if candidate is None:
         raise NotAcceptedError(
             f"{stage.name} {partition} has no candidate to judge; materialise it first",
             asset=stage.name,
             partition=partition,
         )
-    verdict = stage.gate(context, partition, context.store.read_object(candidate.sha256))
+    verdict = _verdict(stage, context, candidate)
     if verdict.passed:
         return context.store.accept(candidate), verdict
     context.store.refuse(candidate, verdict.refused_by)
     return candidate, verdict
+
+
+def _verdict(stage: Stage, context: StageContext, candidate: Pointer) -> Verdict:
+    """What the gate says of exactly this candidate, whatever is written beside it meanwhile."""
+    frame = context.store.read_object(candidate.sha256)
+    try:
+        verdict = stage.gate(context, candidate, frame)
+    except MatchAssetsError:
+        raise
+    except Exception as error:
+        raise GateBrokenError(
+            f"{stage.check} could not judge {stage.name} {candidate.partition} ({type(error).__name__}: {error}); nothing "
+            "was accepted. This is a fault of the gate: mend it, then run the check again",
+            asset=stage.name,
+            partition=candidate.partition,
+        ) from error
+    return replace(verdict, subject=f"{stage.name} {candidate.partition} {candidate.sha256[:12]}")
 
 
 def staleness(stage: Stage, context: StageContext, partition: str) -> str | None:

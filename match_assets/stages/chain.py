@@ -110,11 +110,12 @@ def stale_data(context: StageContext) -> list[Stale]:
     A stage that refused today's inputs stops its partition there, as in a run: asking again would be refused again.
     """
     found = []
+    seen = context.recalled()
     for partition in known_partitions(context):
         for stage in DATA_STAGES:
-            if refusal(stage, context, partition):
+            if refusal(stage, seen, partition):
                 break
-            if reason := staleness(stage, context, partition):
+            if reason := staleness(stage, seen, partition):
                 found.append(Stale(stage.name, partition, reason))
     return found
 

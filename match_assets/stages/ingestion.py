@@ -5,14 +5,16 @@ from dataclasses import dataclass
 import polars as pl
 
 from match_assets.gates import schemas
+from match_assets.gates.counting import calendar_rules, late_results
 from match_assets.gates.verdict import ROWS_SHOWN, Rule, Severity, Verdict, judge
 from match_assets.keys import DataKey
 from match_assets.source.reports import CatalogueReport, MatchesReport, StatisticsReport
 from match_assets.stages.base import Fact, StageContext
+from match_assets.warehouse.expected import expected
 from match_assets.warehouse.gaps import known_gaps
 from match_assets.warehouse.links import SAME_MATCH_DAYS
 from match_assets.warehouse.planning import pages_wanted
-from match_assets.warehouse.reading import catalogue, lost_results, season_revision, season_snapshot
+from match_assets.warehouse.reading import catalogue, lost_results, season_snapshot
 
 MATCHES, MATCHES_CHECK = "scraped_matches", "validate_calendar"
 STATISTICS, STATISTICS_CHECK = "scraped_match_stats", "validate_coverage"
@@ -41,7 +43,7 @@ class Scraped:
 
 
 def _revision(context: StageContext, partition: str) -> str:
-    return season_revision(context.engine).get(partition, "nothing scraped")
+    return context.revision(partition) or "nothing scraped"
 
 
 def scraped_matches(context: StageContext, partition: str, report: MatchesReport) -> Scraped:
@@ -164,12 +166,16 @@ def validate_calendar(context: StageContext, partition: str) -> Verdict:
     """The season's matches in the warehouse against the calendar: known status, known teams, one id each, none lost."""
     key = DataKey.parse(partition)
     matches, _ = season_snapshot(context.engine, key.tournament, key.season)
+    calendar = expected(context.engine, key.tournament, key.season)
     rules = (
         lost_results_rule(context, partition),
         ONE_ID_EACH,
         *gap_rules(context, partition, ("quarantined", "missing", "other source")),
+        *calendar_rules(calendar.days, calendar.n_listed),
+        late_results(calendar.clocks, late_after_hours=context.params.ingestion.late_after_hours),
     )
-    return judge(matches, schemas.raw_matches(key.tournament, key.season), rules=rules)
+    measures = {"match days": len(calendar.days), "listed by the calendar": calendar.n_listed}
+    return judge(matches, schemas.raw_matches(key.tournament, key.season), rules=rules, measures=measures)
 
 
 def validate_coverage(context: StageContext, partition: str) -> Verdict:

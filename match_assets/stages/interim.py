@@ -4,9 +4,8 @@ import polars as pl
 
 from match_assets.errors import NotAcceptedError
 from match_assets.gates import schemas
-from match_assets.gates.verdict import Rule, Verdict, judge
-from match_assets.keys import DataKey
 from match_assets.stages.base import Inputs, Product, Stage, StageContext, accepted_inputs
+from match_assets.stages.interim_gates import validate_fixtures, validate_results
 
 FINISHED = 6
 UPCOMING = {1: "scheduled", 2: "postponed"}
@@ -90,47 +89,6 @@ def _compute_upcoming(context: StageContext, partition: str, inputs: Inputs) -> 
     return Product(fixtures, {"postponed": int((fixtures["status_name"] == "postponed").sum())})
 
 
-def _validate_finished(context: StageContext, partition: str, frame: pl.DataFrame) -> Verdict:
-    key = DataKey.parse(partition)
-    raw = context.store.read("raw_matches", partition)
-
-    def missing(results: pl.DataFrame) -> pl.DataFrame:
-        expected = raw.filter((pl.col("status") == FINISHED) & pl.col("home_goals").is_not_null())
-        return expected.select("match_id", *TEAMS).join(results, on="match_id", how="anti")
-
-    def uncovered(results: pl.DataFrame) -> pl.DataFrame:
-        bare = results.filter(pl.col("home_shots").is_null() & ~pl.col("is_walkover"))
-        return bare.select("match_id", "kick_off_utc", "home_team", "away_team")
-
-    rules = (
-        Rule("every result of the raw table is there", missing),
-        Rule("statistics of finished matches", uncovered, "warning", "finished, but without statistics so far"),
-    )
-    coverage = 1.0 if frame.is_empty() else 1.0 - uncovered(frame).height / frame.height
-    return judge(
-        frame,
-        schemas.finished_matches(key.tournament, key.season),
-        warnings=schemas.finished_matches_warnings(),
-        rules=rules,
-        measures={"statistics coverage": round(coverage, 4)},
-    )
-
-
-def _validate_upcoming(context: StageContext, partition: str, frame: pl.DataFrame) -> Verdict:
-    key = DataKey.parse(partition)
-    raw = context.store.read("raw_matches", partition)
-    newest_result = raw.filter(pl.col("status") == FINISHED)["kick_off_utc"].max()
-
-    def overdue(fixtures: pl.DataFrame) -> pl.DataFrame:
-        if newest_result is None:
-            return fixtures.head(0)
-        scheduled = fixtures.filter((pl.col("status_name") == "scheduled") & (pl.col("kick_off_utc") < newest_result))
-        return scheduled.select("match_id", "kick_off_utc", "home_team", "away_team")
-
-    late = Rule("results in order", overdue, "warning", "still scheduled although a later match is finished")
-    return judge(frame, schemas.upcoming_matches(key.tournament, key.season), rules=(late,))
-
-
 FINISHED_MATCHES = Stage(
     name="finished_matches",
     family="data",
@@ -138,7 +96,7 @@ FINISHED_MATCHES = Stage(
     inputs=_finished_inputs,
     compute=_compute_finished,
     check="validate_finished",
-    gate=_validate_finished,
+    gate=validate_results,
 )
 UPCOMING_MATCHES = Stage(
     name="upcoming_matches",
@@ -147,5 +105,5 @@ UPCOMING_MATCHES = Stage(
     inputs=_upcoming_inputs,
     compute=_compute_upcoming,
     check="validate_upcoming",
-    gate=_validate_upcoming,
+    gate=validate_fixtures,
 )

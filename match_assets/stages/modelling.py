@@ -29,7 +29,7 @@ from match_assets.modelling.model import OutcomeModel
 from match_assets.modelling.split import role_ids, temporal_split
 from match_assets.modelling.training import train_outcome_model
 from match_assets.stages.base import Fact, Inputs, Product, Stage, StageContext, accepted_inputs
-from match_assets.store import Store
+from match_assets.store import Pointer, Store
 from match_assets.store.encoding import canonical, encode, sha256
 
 SOURCES = {
@@ -50,8 +50,8 @@ NOT_REACHED = "the data do not reach this cut-off yet"
 def data_reach(context: StageContext) -> dt.datetime | None:
     """Kick-off of the newest accepted result, over all tournaments; None where there is none."""
     newest = [
-        context.store.read("finished_matches", partition)["kick_off_utc"].max()
-        for partition in context.store.partitions("finished_matches")
+        context.store.read_object(pointer.sha256)["kick_off_utc"].max()
+        for pointer in context.store.pointers("finished_matches").values()
     ]
     return max((instant for instant in newest if isinstance(instant, dt.datetime)), default=None)
 
@@ -77,10 +77,8 @@ def _split_inputs(context: StageContext, cutoff: str) -> dict[str, str]:
         return {"reached": "no"}
     found = {}
     for asset in SOURCES:
-        for partition in context.store.partitions(asset):
-            pointer = context.store.pointer(asset, partition)
-            digest = _digest_before(context.store, asset, pointer.sha256, cutoff) if pointer else None
-            if digest:
+        for partition, pointer in context.store.pointers(asset).items():
+            if digest := _digest_before(context.store, asset, pointer.sha256, cutoff):
                 found[f"{asset}@{partition}"] = digest
     return {"reached": "yes", **found}
 
@@ -126,8 +124,9 @@ def _compute_split(context: StageContext, cutoff: str, inputs: Inputs) -> Produc
     return Product(ordered, {f"rows {role}": count for role, count in ordered["role"].value_counts(sort=True).rows()})
 
 
-def _validate_split(context: StageContext, cutoff: str, frame: pl.DataFrame) -> Verdict:
+def _validate_split(context: StageContext, candidate: Pointer, frame: pl.DataFrame) -> Verdict:
     embargo = pl.duration(days=context.params.split.embargo_days)
+    midnight = _midnight(candidate.partition)
     starts = {role: frame.filter(pl.col("role") == role)["kick_off_utc"].min() for role in ("calibration", "holdout")}
 
     def overlapping(rows: pl.DataFrame) -> pl.DataFrame:
@@ -141,9 +140,7 @@ def _validate_split(context: StageContext, cutoff: str, frame: pl.DataFrame) -> 
 
     rules = (
         Rule("windows do not overlap and keep the embargo", overlapping),
-        Rule(
-            "nothing from the cut-off on", lambda rows: rows.filter(pl.col("kick_off_utc") >= _midnight(cutoff))[:, :6]
-        ),
+        Rule("nothing from the cut-off on", lambda rows: rows.filter(pl.col("kick_off_utc") >= midnight)[:, :6]),
     )
     schema = schemas.temporal_split(match_feature_names(context.params.features))
     counts: dict[str, int | float] = {
@@ -327,7 +324,7 @@ def holdout_score(model: OutcomeModel, split: pl.DataFrame, params: Params) -> d
     return score(model.predict(holdout.features[:, columns]), holdout.outcomes)
 
 
-def _validate_scores(_context: StageContext, _cutoff: str, frame: pl.DataFrame) -> Verdict:
+def _validate_scores(_context: StageContext, _candidate: Pointer, frame: pl.DataFrame) -> Verdict:
     def silent(rows: pl.DataFrame) -> pl.DataFrame:
         numbers = [name for name, dtype in rows.schema.items() if dtype == pl.Float64]
         bad = pl.any_horizontal(pl.col(name).is_null() | ~pl.col(name).is_finite() for name in numbers)
@@ -348,7 +345,7 @@ def _validate_scores(_context: StageContext, _cutoff: str, frame: pl.DataFrame) 
     )
 
 
-def _validate_trials(_context: StageContext, _cutoff: str, frame: pl.DataFrame) -> Verdict:
+def _validate_trials(_context: StageContext, _candidate: Pointer, frame: pl.DataFrame) -> Verdict:
     def nothing(rows: pl.DataFrame) -> pl.DataFrame:
         return rows.head(0) if rows.is_empty() or rows["rps"].is_not_null().any() else rows
 
@@ -358,10 +355,10 @@ def _validate_trials(_context: StageContext, _cutoff: str, frame: pl.DataFrame) 
     return judge(frame, schemas.any_table(), rules=(rule,), measures=measures)
 
 
-def _validate_model(context: StageContext, cutoff: str, frame: pl.DataFrame) -> Verdict:
+def _validate_model(context: StageContext, candidate: Pointer, frame: pl.DataFrame) -> Verdict:
     if frame.is_empty():
         return judge(frame, schemas.any_table(), measures={"cut-off reached": 0})
-    split = context.store.read("temporal_split", cutoff)
+    split = read_split(context, candidate.partition, candidate.inputs)
     model = stored_model(frame)
     scores = holdout_score(model, split, context.params)
     verdict = judge(frame, schemas.any_table(), measures={f"holdout {name}": value for name, value in scores.items()})

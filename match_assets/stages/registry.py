@@ -20,6 +20,7 @@ from match_assets.stages.modelling import (
     read_split,
     stored_model,
 )
+from match_assets.store import Pointer
 
 REGISTRATION = {
     "version": pl.String(),
@@ -71,12 +72,12 @@ def _compute_registration(context: StageContext, cutoff: str, inputs: Inputs) ->
     return Product(pl.DataFrame([row], schema=REGISTRATION), {"version": version.version, "holdout rps": scores["rps"]})
 
 
-def _validate_registration(context: StageContext, cutoff: str, frame: pl.DataFrame) -> Verdict:
+def _validate_registration(context: StageContext, candidate: Pointer, frame: pl.DataFrame) -> Verdict:
     verdict = judge(frame, schemas.any_table())
     if frame.is_empty():
         return verdict
     row = frame.row(0, named=True)
-    version = ModelVersion(row["version"], cutoff, row["model_sha256"])
+    version = ModelVersion(row["version"], candidate.partition, row["model_sha256"])
     found = load_files(context.registry.files_of(version))
     failures = list(verdict.failures)
     if found.sha256 != row["model_sha256"]:
@@ -154,7 +155,7 @@ def _frequencies(context: StageContext, cutoff: str, inputs: Inputs) -> dict[str
     return rows.drop("baseline", "part").row(0, named=True)
 
 
-def _validate_decision(_context: StageContext, _cutoff: str, frame: pl.DataFrame) -> Verdict:
+def _validate_decision(_context: StageContext, _candidate: Pointer, frame: pl.DataFrame) -> Verdict:
     verdict = judge(frame, schemas.any_table(), measures={"promoted": int(frame["promote"].sum())})
     silent = frame.filter(pl.col("reason").is_null() | pl.col("promote").is_null())
     if silent.is_empty():

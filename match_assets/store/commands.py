@@ -1,8 +1,11 @@
 """``match-assets store`` and ``match-assets trace``: look after the store, and where a number comes from."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -191,6 +194,28 @@ def gc(dry_run: bool, grace_days: float, is_listed: bool) -> None:
     for key in done.removed if is_listed else ():
         click.echo(key)
     click.echo(done.summary())
+
+
+@store.command()
+@click.argument("key")
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it; - is the screen."
+)
+@click.option("--open", "is_opened", is_flag=True, help="Show it in the browser.")
+def report(key: str, output: Path | None, is_opened: bool) -> None:
+    """Fetch a gate's full report by its KEY, which the webserver shows beside the verdict."""
+    digest = PurePosixPath(key).stem
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise ConfigurationError(f"{key} is no key of a report; it looks like objects/ab/ab12….html")
+    content = _open().read_bytes(digest, suffix="html")
+    if str(output) == "-":
+        click.echo(content, nl=False)
+        return
+    path = output or Path(gettempdir()) / f"match-assets-report-{digest[:DIGITS]}.html"
+    path.write_bytes(content)
+    click.echo(path)
+    if is_opened:
+        click.launch(path.resolve().as_uri())
 
 
 @click.command()

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -20,6 +21,7 @@ from botocore.exceptions import (
     IncompleteReadError,
     ResponseStreamingError,
 )
+from botocore.utils import parse_timestamp
 
 from match_assets.config import Settings
 from match_assets.errors import (
@@ -67,11 +69,12 @@ class Head:
 
 @dataclass(frozen=True)
 class Entry:
-    """One object in a listing."""
+    """One object in a listing; ``etag`` is another one whenever its bytes are."""
 
     key: str
     size: int
     modified: dt.datetime
+    etag: str
 
 
 def s3_client(settings: Settings, *, patience_seconds: float = QUICK_SECONDS) -> "S3Client":
@@ -83,9 +86,11 @@ def s3_client(settings: Settings, *, patience_seconds: float = QUICK_SECONDS) ->
         ConfigurationError: the endpoint is no address.
     """
     shortest, longest = READ_TIMEOUT_SECONDS
+    core = botocore.session.get_session()
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time_of)
     try:
         # a session of its own: boto3's default one is not safe across threads and keeps the first credentials it met
-        return boto3.session.Session().client(
+        return boto3.Session(botocore_session=core).client(
             "s3",
             endpoint_url=settings.s3_endpoint,
             aws_access_key_id=settings.s3_access_key,
@@ -103,6 +108,14 @@ def s3_client(settings: Settings, *, patience_seconds: float = QUICK_SECONDS) ->
             f"MATCH_ASSETS_S3_ENDPOINT is no address ({error}); write it as http://host:port",
             endpoint=settings.s3_endpoint,
         ) from error
+
+
+def _time_of(told: Any) -> dt.datetime:
+    """A time in an answer. A listing has one for each key, in ISO form, for which botocore's guessing takes longest."""
+    try:
+        return dt.datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        return parse_timestamp(told)
 
 
 def etag_of(content: bytes) -> str:
@@ -343,7 +356,8 @@ class Bucket:
         def pages() -> Iterator[Entry]:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=path):
                 for item in page.get("Contents", []):
-                    yield Entry(item["Key"].removeprefix(self.prefix), item["Size"], item["LastModified"])
+                    key = item["Key"].removeprefix(self.prefix)
+                    yield Entry(key, item["Size"], item["LastModified"], item["ETag"])
 
         return self._ask(path, lambda: sorted(pages(), key=lambda entry: entry.key))
 

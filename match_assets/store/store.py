@@ -8,7 +8,6 @@ import datetime as dt
 import random
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -26,6 +25,7 @@ from match_assets.errors import (
 from match_assets.killpoint import killpoint
 from match_assets.store.contents import REFRESH_AFTER, Contents, object_key
 from match_assets.store.encoding import canonical, decode, encode, schema_fingerprint
+from match_assets.store.frames import Frames
 from match_assets.store.moments import AsOf, Moment, chosen
 from match_assets.store.objects import ABSENT, QUICK_SECONDS, Bucket, s3_client
 from match_assets.store.pointers import (
@@ -38,11 +38,9 @@ from match_assets.store.pointers import (
     folder_of,
     partition_of,
 )
+from match_assets.store.seen import ACCEPTED, CANDIDATE, POINTERS, Asked, Recalled
 
 WRITER = f"polars {pl.__version__}"
-FRAMES_HELD = 128
-# the largest pointers are those of a split, which name every season of every tournament: some 50 kB
-LARGEST_POINTER_BYTES = 16 * 1024 * 1024
 RACES_LOST_AT_MOST = 50
 READ_TRIES = 3
 INSTANT = dt.timedelta(microseconds=1)
@@ -66,7 +64,8 @@ class Store:
         self.bucket = bucket
         self.contents = Contents(bucket, refresh_after=refresh_after)
         self._now = now
-        self._frames: OrderedDict[str, pl.DataFrame] = OrderedDict()
+        self._frames = Frames()
+        self._seen = Asked(bucket)
 
     @classmethod
     def from_settings(cls, settings: Settings, *, prefix: str = "", patience_seconds: float = QUICK_SECONDS) -> "Store":
@@ -103,21 +102,23 @@ class Store:
 
     def read_object(self, digest: str) -> pl.DataFrame:
         """The frame with this SHA-256, verified on the first read and kept in memory."""
-        if digest not in self._frames:
-            self._frames[digest] = decode(self.read_bytes(digest))
-            while len(self._frames) > FRAMES_HELD:
-                self._frames.popitem(last=False)
-        self._frames.move_to_end(digest)
-        return self._frames[digest]
+        return self._frames.get(digest, lambda wanted: decode(self.read_bytes(wanted)))
 
     # -- pointers --------------------------------------------------------------------------------------------------
 
-    def _get(self, key: str) -> tuple[bytes, str] | None:
-        return self.bucket.get(key, at_most=LARGEST_POINTER_BYTES)
+    def recalled(self) -> "Store":
+        """This store with its pointers read once, for looking at many partitions; it cannot be written to.
+
+        It shows what others had written when it was made, and what this store itself writes or reads afterwards.
+        """
+        self._seen.look()
+        view = Store(self.bucket, now=self._now)
+        view.contents, view._frames, view._seen = self.contents, self._frames, Recalled(self._seen)
+        return view
 
     def _accepted(self, asset: str, partition: str) -> tuple[Pointer, str] | None:
-        key = f"pointers/{folder_of(asset, partition)}/accepted.json"
-        found = self._get(key)
+        key = _accepted_key(asset, partition)
+        found = self._seen.get(key)
         return (self.parse(key, found[0], asset, partition), found[1]) if found else None
 
     def parse(self, key: str, content: bytes, asset: str, partition: str) -> Pointer:
@@ -137,7 +138,7 @@ class Store:
     def _candidacy(self, asset: str, partition: str) -> tuple[Candidacy, str]:
         """The candidacy of a partition and the condition under which it may be replaced."""
         key = _candidate_key(asset, partition)
-        found = self._get(key)
+        found = self._seen.get(key)
         if found is None:
             return Candidacy(asset=asset, partition=partition), ABSENT
         try:
@@ -158,7 +159,7 @@ class Store:
         """
         if kind == "candidate":
             return self._candidacy(asset, partition)[0].pointer
-        found = self._get(key)
+        found = self._seen.get(key)
         return self.parse(key, found[0], asset, partition) if found else None
 
     def pointer(self, asset: str, partition: str, *, as_of: Moment | None = None) -> Pointer | None:
@@ -186,7 +187,9 @@ class Store:
                 held, fence=held.fence + 1, begun_by=run_id, begun_at=begun, mark=secrets.token_hex(8)
             )
 
-        return Fence(*self._change(asset, partition, next_number))
+        is_new = self._seen.is_new(_candidate_key(asset, partition))
+        known = Fence(Candidacy(asset=asset, partition=partition), ABSENT) if is_new else None
+        return Fence(*self._change(asset, partition, next_number, known=known))
 
     def _change(
         self,
@@ -217,7 +220,7 @@ class Store:
 
     def _put_candidacy(self, candidacy: Candidacy, condition: str) -> str:
         key = _candidate_key(candidacy.asset, candidacy.partition)
-        return self.bucket.put(key, encode_pointer(candidacy), if_match=condition)
+        return self._seen.put(key, encode_pointer(candidacy), condition)
 
     def put_candidate(
         self,
@@ -302,23 +305,33 @@ class Store:
             MissingObjectError: the candidate's object is gone.
         """
         number = fence.number if fence else candidate.fence
-        found = self._accepted(candidate.asset, candidate.partition)
+        place = candidate.asset, candidate.partition
+        is_new = self._seen.is_new(_accepted_key(*place))
+        try:
+            accepted = self._move_if_newest(candidate, number, None if is_new else self._accepted(*place))
+        except PointerConflictError:
+            if not is_new:
+                raise
+            # what was remembered as absent has come meanwhile
+            accepted = self._move_if_newest(candidate, number, self._accepted(*place))
+        if candidate.refused_by:
+            self._mark(candidate, ())
+        return accepted
+
+    def _move_if_newest(self, candidate: Pointer, number: int, found: tuple[Pointer, str] | None) -> Pointer:
         # after the accepted pointer was read: a newer run that begins later than this either finds our version or breaks
         # the condition of our write
         self._require_newest(candidate, number)
         self.contents.hold(candidate)
         try:
-            accepted = self._move(candidate, number, found)
+            return self._move(candidate, number, found)
         except PointerConflictError:
             self._require_newest(candidate, number)
             raise
-        if candidate.refused_by:
-            self._mark(candidate, ())
-        return accepted
 
     def _move(self, candidate: Pointer, number: int, found: tuple[Pointer, str] | None) -> Pointer:
         """The one place where an accepted pointer is written."""
-        folder = folder_of(candidate.asset, candidate.partition)
+        place = candidate.asset, candidate.partition
         current, condition = found or (None, ABSENT)
         if current and current.same_version(candidate):
             if number <= current.fence:
@@ -338,9 +351,9 @@ class Store:
             )
             if current:
                 killpoint("store.before_history")
-                self.bucket.put(f"history/{folder}/{current.sequence:08d}.json", encode_pointer(current))
+                self.bucket.put(f"history/{folder_of(*place)}/{current.sequence:08d}.json", encode_pointer(current))
         killpoint("store.before_accepted")
-        self.bucket.put(f"pointers/{folder}/accepted.json", encode_pointer(accepted), if_match=condition)
+        self._seen.put(_accepted_key(*place), encode_pointer(accepted), condition)
         killpoint("store.accepted")
         return accepted
 
@@ -360,7 +373,7 @@ class Store:
         current = found[0]
         yield current
         for key in reversed(self.bucket.keys(f"history/{folder_of(asset, partition)}/")):
-            held = self._get(key)
+            held = self._seen.get(key)
             version = self.parse(key, held[0], asset, partition) if held else None
             # a writer killed between history and pointer leaves the current version in both
             if version and version.sequence < current.sequence:
@@ -385,13 +398,21 @@ class Store:
 
     def assets(self) -> list[str]:
         """Assets that have an accepted version of any partition, sorted."""
-        keys = self.bucket.keys("pointers/")
-        return sorted({key.split("/")[1] for key in keys if key.endswith("/accepted.json")})
+        return sorted({key.split("/")[1] for key in self._seen.keys(POINTERS, ending=ACCEPTED)})
 
     def partitions(self, asset: str) -> list[str]:
         """Partitions of ``asset`` that have an accepted version, sorted."""
-        keys = self.bucket.keys(f"pointers/{asset}/")
-        return sorted(partition_of(key.split("/")[2]) for key in keys if key.endswith("/accepted.json"))
+        keys = self._seen.keys(f"{POINTERS}{asset}/", ending=ACCEPTED)
+        return sorted(partition_of(key.split("/")[2]) for key in keys)
+
+    def pointers(self, asset: str) -> dict[str, Pointer]:
+        """The accepted version of every partition of ``asset`` that has one, in the order of ``partitions``."""
+        found = {}
+        for key in self._seen.look(f"{POINTERS}{asset}/", ending=ACCEPTED):
+            partition = partition_of(key.split("/")[2])
+            if held := self._seen.memory.get(key):
+                found[partition] = self.parse(key, held[0], asset, partition)
+        return dict(sorted(found.items()))
 
     def read(self, asset: str, partition: str, *, as_of: Moment | None = None) -> pl.DataFrame:
         """The accepted version of a partition, now or as of a moment (see ``as_of``).
@@ -423,8 +444,12 @@ class Store:
         raise PointerConflictError(f"{asset} {partition} moves faster than it can be read; read it again")
 
 
+def _accepted_key(asset: str, partition: str) -> str:
+    return f"{POINTERS}{folder_of(asset, partition)}{ACCEPTED}"
+
+
 def _candidate_key(asset: str, partition: str) -> str:
-    return f"pointers/{folder_of(asset, partition)}/candidate.json"
+    return f"{POINTERS}{folder_of(asset, partition)}{CANDIDATE}"
 
 
 def _require_identity(key: str, held: Pointer | Candidacy, asset: str, partition: str) -> None:

@@ -1,10 +1,15 @@
 """The command line: errors of ours become one line and the documented exit code."""
 
+import os
+import re
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from match_assets import errors
 from match_assets.cli import Commands, main
+from match_assets.config import PARAMS_FILE, params
 
 CODES = {
     errors.ConfigurationError: 2,
@@ -57,6 +62,70 @@ def test_a_wrong_partition_is_refused_before_anything_is_asked(
     refused = CliRunner().invoke(main, ["backfill", *words])
     assert refused.exit_code == 2
     assert told in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "embargo_days: 1",
+            "embargo_dayz: 1",
+            r"params\.yaml:\d+: split\.embargo_dayz: .*known here: first_cutoff, .*embargo_days",
+        ),
+        (
+            "division: SP1",
+            "divisjon: SP1",
+            r"params\.yaml:\d+: tournaments\.ESP-LaLiga\.divisjon: .*known here: .*division",
+        ),
+        ("folds: 3", "folds: three", r"params\.yaml:\d+: split\.folds: Input should be a valid integer"),
+        (
+            "windows: [5, 10, 20]",
+            "windows: [-5]",
+            r"params\.yaml:\d+: features\.windows\.0: .*greater than or equal to 1",
+        ),
+        ("ESP-LaLiga:", "ENG-PremierLeague:", r"params\.yaml: .*'ENG-PremierLeague' stands here twice"),
+        ("metric: rps", "metric: luck", r"params\.yaml:\d+: promotion\.metric: .*'rps', 'log_loss' or 'brier'"),
+    ],
+    ids=[
+        "unknown key",
+        "unknown key of a tournament",
+        "wrong type",
+        "negative window",
+        "tournament twice",
+        "value not allowed",
+    ],
+)
+def test_wrong_parameters_end_a_command_with_2_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    # DAG-14
+    text = PARAMS_FILE.read_text()
+    assert old in text
+    (tmp_path / "params.yaml").write_text(text.replace(old, new, 1))
+    monkeypatch.setenv("MATCH_ASSETS_ENV_FILE", "absent")
+    monkeypatch.setenv("MATCH_ASSETS_PARAMS", str(tmp_path / "params.yaml"))
+    # read once a process
+    params.cache_clear()
+    try:
+        refused = CliRunner().invoke(main, ["backfill", "ESP-LaLiga", "2024"])
+    finally:
+        monkeypatch.undo()
+        params.cache_clear()
+    assert refused.exit_code == 2
+    assert re.search(told, refused.stderr, re.DOTALL), refused.stderr
+
+
+def test_a_missing_variable_ends_a_command_with_2_and_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # DAG-14
+    for name in [name for name in os.environ if name.startswith("MATCH_ASSETS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MATCH_ASSETS_ENV_FILE", str(tmp_path / "absent"))
+    refused = CliRunner().invoke(main, ["migrate"])
+    assert refused.exit_code == 2
+    assert "MATCH_ASSETS_POSTGRES_URL" in refused.stderr
+    assert "make up" in refused.stderr
 
 
 @pytest.mark.parametrize("command", sorted(main.commands))

@@ -5,6 +5,7 @@ import datetime as dt
 import polars as pl
 
 from match_assets.gates import schemas
+from match_assets.gates.report import html_report
 from match_assets.gates.verdict import ROWS_SHOWN, Rule, judge
 
 KICK_OFF = dt.datetime(2025, 1, 4, 15, tzinfo=dt.UTC)
@@ -103,7 +104,8 @@ def test_rows_shown_are_few_and_counts_are_complete() -> None:
     verdict = judge(raw(*[{"away_team_id": 65}] * 50), schemas.raw_matches("ESP-LaLiga", "2024"))
     [failure] = verdict.failures
     assert failure.count == 50
-    assert failure.rows.height == ROWS_SHOWN
+    assert len(verdict.table()) == ROWS_SHOWN
+    assert failure.rows.height == 50, "the report in the store has them all"
 
 
 def test_a_missing_column_is_told_alone_and_rules_that_need_it_are_not_run() -> None:
@@ -137,6 +139,6 @@ def test_a_warning_is_shown_and_does_not_refuse() -> None:
 
 def test_the_report_escapes_what_the_source_wrote() -> None:
     verdict = judge(raw({"home_team": "<script>", "away_team_id": 65}), schemas.raw_matches("ESP-LaLiga", "2024"))
-    page = verdict.report("raw_matches 2024|ESP-LaLiga")
+    page = html_report(verdict, "raw_matches 2024|ESP-LaLiga")
     assert "&lt;script&gt;" in page
     assert "<script>" not in page

@@ -1,0 +1,66 @@
+"""Rules over many numeric columns at once: finite, and within the range of their unit."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from match_assets.gates.verdict import Rule
+
+Bounds = Mapping[str, tuple[float, float]]
+
+
+def _told(frame: pl.DataFrame, keys: Sequence[str], bad: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    """A row for each bad value: the row's keys, the column's name, the value."""
+    kinds = {name: frame.schema[name] for name in keys}
+    found = [
+        frame.filter(is_bad).select(*keys, column=pl.lit(name), value=pl.col(name).cast(pl.Float64))
+        for name, is_bad in bad.items()
+    ]
+    return pl.concat([pl.DataFrame(schema={**kinds, "column": pl.String(), "value": pl.Float64()}), *found])
+
+
+def finite(names: Sequence[str], keys: Sequence[str]) -> Rule:
+    """No value is NaN or infinite; null is how something unknown is written."""
+
+    def offenders(frame: pl.DataFrame) -> pl.DataFrame:
+        asked = names if frame.height else ()
+        held = frame.select(pl.col(asked).is_finite().all()).row(0, named=True) if asked else {}
+        return _told(frame, keys, {name: ~pl.col(name).is_finite() for name, is_so in held.items() if not is_so})
+
+    return Rule("every value is a finite number or unknown", offenders, explanation=_columns)
+
+
+def within(bounds: Bounds, keys: Sequence[str]) -> Rule:
+    """Every known value lies within the bounds of its column, ends included."""
+
+    def offenders(frame: pl.DataFrame) -> pl.DataFrame:
+        asked = bounds if frame.height else {}
+        kept = [pl.col(name).fill_nan(None).is_between(low, high).all() for name, (low, high) in asked.items()]
+        held = frame.select(kept).row(0, named=True) if kept else {}
+        broken = {
+            name: ~pl.col(name).fill_nan(None).is_between(*bounds[name]) for name, is_so in held.items() if not is_so
+        }
+        return _told(frame, keys, broken)
+
+    return Rule("every value lies in the range of its unit", offenders, explanation=_columns)
+
+
+def _columns(offenders: pl.DataFrame) -> str:
+    names = offenders["column"].unique(maintain_order=True).to_list()
+    return f"in {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+# units of the feature registry, with and without "a match"; what is missing here may be any number
+UNITS: Bounds = {
+    "points a match": (0.0, 3.0),
+    "goals a match": (0.0, 30.0),
+    "shots a match": (0.0, 150.0),
+    "corners a match": (0.0, 150.0),
+    "fouls a match": (0.0, 150.0),
+    "cards a match": (0.0, 300.0),
+    "matches": (0.0, math.inf),
+    "share": (0.0, 1.0),
+    "goals": (0.0, math.inf),
+    "shots": (0.0, math.inf),
+}
