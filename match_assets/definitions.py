@@ -3,6 +3,7 @@
 import dagster as dg
 
 from match_assets.assets import feature_rows, ingestion, interim, modelling, raw, registry
+from match_assets.automation.conditions import carry_on
 from match_assets.automation.requested import scrape_requested
 from match_assets.automation.schedules import daily_visit, weekly_catalogue
 from match_assets.automation.sensors import cutoff_reached, missing_or_late, new_match_days
@@ -16,7 +17,7 @@ defs = dg.Definitions(
     asset_checks=ALL_CHECKS,
     jobs=[season_job, model_job, bulk_job, catalogue_job],
     schedules=[daily_visit, weekly_catalogue],
-    sensors=[new_match_days, missing_or_late, cutoff_reached, scrape_requested],
+    sensors=[carry_on, new_match_days, missing_or_late, cutoff_reached, scrape_requested],
     resources={"platform": Platform(), "mlflow": configured_experiment()},
     # a process per step would pay the start-up of Python and polars twenty times for steps of milliseconds
     executor=dg.in_process_executor,

@@ -28,6 +28,8 @@ from match_assets.warehouse.reading import late_matches
 
 FIXTURES_SHOWN = 10
 SERVICE_PATIENCE_SECONDS = 60.0
+# the sensor `cutoff_reached` looks every 15 s, after which its run has to be queued
+SENSOR_PATIENCE_SECONDS = 45.0
 
 
 @dataclass
@@ -70,6 +72,7 @@ def run_demo(console: Console, start: Callable[[], None]) -> None:
         start()
     platform = Platform()
     with timings.step("looking for what is new, missing or late") as note:
+        _let_finish(console, platform.settings, ("bulk", "season"))
         work = platform.context("demo", lambda _line: None)
         partitions, scrape = _wanted(work)
         note.append(_said(partitions, scrape))
@@ -81,10 +84,7 @@ def run_demo(console: Console, start: Callable[[], None]) -> None:
     if cutoff is None:
         raise DataError("no result was accepted, so there is nothing to model; see the failed gates in the webserver")
     with timings.step(f"split → baselines → ablation → tuning → model → registry, cut-off {cutoff}") as note:
-        if stale_cutoff(work, cutoff):
-            note.append(follow_job(console, platform.settings, "model", cutoff, {}, "demo"))
-        else:
-            note.append("current, nothing to do")
+        note.append(_model(console, work, platform.settings, cutoff))
     with timings.step("waiting for the service to load champion and features"):
         model = _wait_for_service(work, platform.settings)
     _show(console, work, platform.settings, cutoff, model)
@@ -101,6 +101,31 @@ def _wanted(work: StageContext) -> tuple[list[str] | None, bool]:
     asked = [item.partition_key for item in news] + [match.partition_key for match in late]
     partitions = ordered([*asked, *(item.partition for item in stale_data(work))])
     return (partitions or None), bool(asked)
+
+
+def _let_finish(console: Console, settings: Settings, jobs: tuple[str, ...]) -> None:
+    """Waits for runs that a sensor has started: what they leave is what there is to do."""
+    orchestrator = Orchestrator(settings.dagster_url)
+    for job in jobs:
+        while run_id := orchestrator.unfinished(job):
+            console.print(f"  waiting for {orchestrator.url}/runs/{run_id}", highlight=False)
+            orchestrator.follow(run_id, lambda _event: None)
+
+
+def _model(console: Console, work: StageContext, settings: Settings, cutoff: str) -> str:
+    """Brings the cut-off's model up to date: the run is left to the daemon's sensor, which starts it as on any other day.
+
+    Launching one beside it would be a second run of the same cause. Where the sensor starts none (someone stopped it, or it
+    waits after failures), the person in front of the terminal has asked for one all the same.
+    """
+    orchestrator = Orchestrator(settings.dagster_url)
+    # an edge: patience with a sensor
+    give_up_at = time.monotonic() + SENSOR_PATIENCE_SECONDS
+    while stale_cutoff(work, cutoff):
+        if time.monotonic() > give_up_at or orchestrator.unfinished("model", cutoff):
+            return follow_job(console, settings, "model", cutoff, {}, "demo")
+        time.sleep(1.0)
+    return "current, nothing to do"
 
 
 def _said(partitions: list[str] | None, scrape: bool) -> str:

@@ -73,13 +73,11 @@ class Orchestrator:
         data: dict[str, Any] = body["data"]
         return data
 
-    def unfinished(self, job: str, partition: str) -> str | None:
-        """A run of the job for this partition that is queued or under way, or None."""
-        wanted = {
-            "pipelineName": job,
-            "statuses": ["QUEUED", "NOT_STARTED", "STARTING", "STARTED"],
-            "tags": [{"key": "dagster/partition", "value": partition}],
-        }
+    def unfinished(self, job: str, partition: str | None = None) -> str | None:
+        """A run of the job (for this partition, if one is named) that is queued or under way, or None."""
+        wanted: dict[str, Any] = {"pipelineName": job, "statuses": ["QUEUED", "NOT_STARTED", "STARTING", "STARTED"]}
+        if partition:
+            wanted["tags"] = [{"key": "dagster/partition", "value": partition}]
         data = self._ask(UNFINISHED, {"filter": wanted})
         results = data["runsOrError"].get("results", [])
         return str(results[0]["runId"]) if results else None

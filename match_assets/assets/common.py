@@ -16,9 +16,18 @@ ONE_BY_ONE = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 
 def data_asset(
-    stage: str, group: str, deps: list[dg.AssetDep | str], kinds: set[str], *, pool: str | None = None
+    stage: str,
+    group: str,
+    deps: list[dg.AssetDep | str],
+    kinds: set[str],
+    *,
+    pool: str | None = None,
+    condition: dg.AutomationCondition[Any] | None = None,
 ) -> Callable[[Any], dg.AssetsDefinition]:
-    """Decorator of an asset partitioned by season and tournament; ``stage`` is its place in the twelve-stage flow."""
+    """Decorator of an asset partitioned by season and tournament; ``stage`` is its place in the twelve-stage flow.
+
+    Without a ``condition`` the asset is asked for by jobs and sensors alone (see ``automation.conditions``).
+    """
     return dg.asset(
         group_name=group,
         partitions_def=DATA,
@@ -28,6 +37,7 @@ def data_asset(
         tags={"stage": stage},
         backfill_policy=ONE_BY_ONE,
         pool=pool,
+        automation_condition=condition,
     )
 
 

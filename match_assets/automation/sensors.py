@@ -1,12 +1,17 @@
-"""Sensors: new match days, what is missing or late, cut-offs that the data have reached."""
+"""Sensors: new match days, what is missing or late, cut-offs that the data have reached.
+
+They do what conditions cannot say; who does what stands in ``automation.conditions``.
+"""
 
 import datetime as dt
+import json
 import time
 from typing import Any
 
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from match_assets.automation.conditions import CARRIES_SEASONS, FOLLOWERS, LEFT_TO_CONDITIONS_SECONDS
 from match_assets.config import digest_of, params
 from match_assets.jobs import bulk_job, model_job, season_job
 from match_assets.partitions import TOURNAMENTS
@@ -14,6 +19,7 @@ from match_assets.resources.platform import Platform
 from match_assets.source import runs
 from match_assets.stages.base import StageContext
 from match_assets.stages.chain import (
+    Stale,
     known_partitions,
     ordered,
     reached_cutoff,
@@ -28,6 +34,8 @@ CAUSE = "cause"
 MAX_ATTEMPTS = 4
 # the frontier's word for what is only looked at once more
 REVISIT = "revisit"
+# what Dagster calls a run that was started from an asset's page, by a backfill or by a condition
+ASSET_RUNS = "__ASSET_JOB"
 LOOK_EVERY = params().ingestion.look_every_seconds
 
 
@@ -89,13 +97,17 @@ def new_match_days(context: dg.SensorEvaluationContext, platform: Platform) -> d
 
 @dg.sensor(job=bulk_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def missing_or_late(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    """Backfills of what is missing or late: stale stages, overdue results, and matches whose page is to be read now."""
-    if _unfinished(context, season_job.name, bulk_job.name):
+    """Backfills of what is missing or late: stale stages, overdue results, and matches whose page is to be read now.
+
+    Stale is what its accepted version's inputs or code say, so nothing is overlooked, whatever happened in between. What
+    follows a run outside the bulk job is left to the conditions first.
+    """
+    if _unfinished(context, season_job.name, bulk_job.name, ASSET_RUNS):
         return dg.SkipReason("a season is being worked on; looking again afterwards")
     work = _work(context, platform)
     if not known_partitions(work):
         return dg.SkipReason("nothing was scraped yet; run `match-assets backfill` once")
-    stale = [(item.partition, f"{item.stage}@{item.partition}: {item.reason}") for item in stale_data(work)]
+    stale, left = _stale(context, work)
     waiting = []
     # what has to be asked for comes first, and alone: a stale stage needs no visit to the source
     for kind, found in (("late", _late(work) + _due(work)), ("stale", stale)):
@@ -104,7 +116,44 @@ def missing_or_late(context: dg.SensorEvaluationContext, platform: Platform) -> 
             if isinstance(answer, dg.RunRequest):
                 return answer
             waiting.append(answer)
+    if left:
+        waiting.append(f"left to the conditions: {', '.join(left)}")
     return dg.SkipReason("; ".join(waiting) or "nothing is missing or late")
+
+
+def _stale(context: dg.SensorEvaluationContext, work: StageContext) -> tuple[list[tuple[str, str]], list[str]]:
+    """Stale partitions with their causes, and causes that are left to the conditions for now.
+
+    The cursor holds when each of the latter was first seen: what is still there after a while is taken after all, since a
+    condition may have been off, or have seen nothing but the end.
+    """
+    now = time.time()  # an edge: patience with another sensor, nothing of a result
+    seen: dict[str, float] = json.loads(context.cursor or "{}")
+    stale, left = [], {}
+    for item in stale_data(work):
+        cause = f"{item.stage}@{item.partition}: {item.reason}"
+        since = seen.get(cause, now)
+        if now - since < LEFT_TO_CONDITIONS_SECONDS and _follows_another_run(context, work, item):
+            left[cause] = since
+        else:
+            stale.append((item.partition, cause))
+    context.update_cursor(json.dumps({**left, **{cause: seen[cause] for _, cause in stale if cause in seen}}))
+    return stale, sorted(left)
+
+
+def _follows_another_run(context: dg.SensorEvaluationContext, work: StageContext, item: Stale) -> bool:
+    """Whether an input was changed by a run that conditions look at: any that Dagster knows but those of the bulk job."""
+    stage = stage_named(item.stage)
+    made = work.store.pointer(item.stage, item.partition) or work.store.candidate(item.stage, item.partition)
+    if stage.name not in FOLLOWERS or made is None or made.code_version != stage.code_version(work.params):
+        return False
+    for name, digest in stage.inputs(work, item.partition).items():
+        if made.inputs.get(name) != digest:
+            moved = work.store.pointer(*name.split("@"))
+            run = context.instance.get_run_by_id(moved.run_id) if moved else None
+            if run and CARRIES_SEASONS not in run.tags:
+                return True
+    return False
 
 
 def _bulk_request(
@@ -148,16 +197,16 @@ def _due(work: StageContext) -> list[tuple[str, str]]:
     ]
 
 
-@dg.sensor(job=model_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(job=model_job, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
 def cutoff_reached(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """A model for the newest cut-off that the data reach, once; again only when what lies before it changed."""
-    if _unfinished(context, season_job.name, bulk_job.name, model_job.name):
+    if _unfinished(context, season_job.name, bulk_job.name, model_job.name, ASSET_RUNS):
         return dg.SkipReason("data or a model are being worked on; looking again afterwards")
     work = _work(context, platform)
     cutoff = reached_cutoff(work)
     if cutoff is None:
         return dg.SkipReason("the data reach no cut-off yet")
-    stale = stale_cutoff(work, cutoff)
+    stale = stale_cutoff(work.recalled(), cutoff)
     if not stale:
         return dg.SkipReason(f"the model of cut-off {cutoff} is current")
     causes = {item.stage: item.reason for item in stale}

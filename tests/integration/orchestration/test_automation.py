@@ -153,10 +153,20 @@ def test_an_older_cutoff_never_takes_the_place_of_a_newer_champion(filled: Rig) 
 
 
 def test_a_cutoff_that_the_data_do_not_reach_gives_no_model_and_no_failure(filled: Rig) -> None:
+    # DAG-15
     result = filled.run("model", partition="2026-01-01")
     assert result.success
     store = filled.context().store
     assert {stage: store.read(stage, "2026-01-01").height for stage in MODEL_STAGES} == dict.fromkeys(MODEL_STAGES, 0)
+    reasons = {
+        str(event.materialization.metadata["reason"].value)
+        for event in result.all_events
+        if event.event_type_value == "ASSET_MATERIALIZATION"
+    }
+    assert "the data do not reach this cut-off yet" in reasons
+    champion = filled.context().registry.champion()
+    assert champion is not None
+    assert champion.cutoff == CUTOFF
 
 
 def test_new_results_ask_for_exactly_their_seasons_and_no_new_model(filled: Rig) -> None:
