@@ -75,7 +75,8 @@ def migrate() -> None:
 @main.command()
 @click.argument("seasons", nargs=-1)
 @click.option("--no-scrape", is_flag=True, help="Work on what the warehouse holds; do not ask the source.")
-def backfill(seasons: tuple[str, ...], no_scrape: bool) -> None:
+@click.option("--every-month", is_flag=True, help="Ask for months too in which nothing can have changed any more.")
+def backfill(seasons: tuple[str, ...], no_scrape: bool, every_month: bool) -> None:
     """Carry SEASONS from the source's pages to features in one bulk run; all that the source lists if none is named.
 
     SEASONS are tournaments, each followed by its seasons: `ESP-LaLiga 2015..2024`; several tournaments may share them, as in
@@ -91,7 +92,7 @@ def backfill(seasons: tuple[str, ...], no_scrape: bool) -> None:
     from match_assets.demo import follow_job
     from match_assets.resources.platform import Platform
 
-    config = bulk_config(partitions, scrape=not no_scrape)
+    config = bulk_config(partitions, scrape=not no_scrape, every_month=every_month)
     click.echo(follow_job(Console(), Platform().settings, "bulk", None, config, "command line"))
 
 

@@ -55,6 +55,9 @@ class BulkConfig(dg.Config):
         description="season|tournament keys; empty means all that the source lists, and what it does not list is left out",
     )
     scrape: bool = Field(default=True, description="ask the source first; false works on what the warehouse holds")
+    every_month: bool = Field(
+        default=False, description="ask for the months too in which nothing can have changed any more"
+    )
 
 
 @dg.op(out=dg.Out(dg.Nothing, is_required=False), pool=SOURCE_POOL)
@@ -66,7 +69,7 @@ def carry_seasons(context: dg.OpExecutionContext, config: BulkConfig, platform: 
     context.instance.add_dynamic_partitions(str(TOURNAMENTS.name), sorted({key.split("|")[1] for key in partitions}))
     failed: dict[str, str] = {}
     if config.scrape:
-        for report in _scrape(work, partitions):
+        for report in _scrape(work, partitions, every_month=config.every_month):
             yield from _guarded(context, report.partition_key, failed, _report_visit(context, work, report))
     seen = work.recalled()
     for number, partition in enumerate(partitions, start=1):
@@ -104,7 +107,7 @@ def _wanted(context: dg.OpExecutionContext, work: StageContext, config: BulkConf
     return partitions
 
 
-def _scrape(work: StageContext, partitions: list[str]) -> list[SeasonReport]:
+def _scrape(work: StageContext, partitions: list[str], *, every_month: bool) -> list[SeasonReport]:
     """All seasons in one browser, with a line of progress every few seconds."""
 
     def announce(report: SeasonReport, number: int, total: int) -> None:
@@ -112,7 +115,13 @@ def _scrape(work: StageContext, partitions: list[str]) -> list[SeasonReport]:
 
     progress = ProgressLines("match pages of this season", lambda standing: work.log(str(standing)))
     return runs.scrape_seasons(
-        work.settings, work.engine, work.params, partitions, announce=announce, progress=progress
+        work.settings,
+        work.engine,
+        work.params,
+        partitions,
+        every_month=every_month,
+        announce=announce,
+        progress=progress,
     )
 
 

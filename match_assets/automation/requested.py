@@ -40,7 +40,8 @@ def scrape_requested(context: dg.SensorEvaluationContext, platform: Platform) ->
 def _run_request(request: ScrapeRequest) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"scrape:{request.request_id}",
-        run_config=bulk_config([request.partition_key], scrape=True),
+        # whoever asks for a season by name has a reason to think that it changed
+        run_config=bulk_config([request.partition_key], scrape=True, every_month=True),
         tags={REQUEST: request.request_id, "reason": f"asked for over HTTP: {request.reason}".rstrip(": ")},
     )
 

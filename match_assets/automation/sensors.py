@@ -223,6 +223,7 @@ def _inputs_of(work: StageContext, stage: str, cutoff: str) -> dict[str, str]:
     return stage_named(stage).inputs(work, cutoff)
 
 
-def bulk_config(partitions: list[str], *, scrape: bool) -> dict[str, Any]:
+def bulk_config(partitions: list[str], *, scrape: bool, every_month: bool = False) -> dict[str, Any]:
     """Run configuration of the bulk job for these partitions."""
-    return {"ops": {"carry_seasons": {"config": {"partitions": partitions, "scrape": scrape}}}}
+    config = {"partitions": partitions, "scrape": scrape, "every_month": every_month}
+    return {"ops": {"carry_seasons": {"config": config}}}

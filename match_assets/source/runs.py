@@ -143,6 +143,7 @@ def scrape_seasons(
     params: Params,
     partition_keys: Sequence[str],
     *,
+    every_month: bool = False,
     announce: Announce | None = None,
     progress: Progress | None = None,
     patience: Patience | None = None,
@@ -154,6 +155,7 @@ def scrape_seasons(
         engine: the warehouse.
         params: pages at once.
         partition_keys: ``season|tournament``, scraped in this order.
+        every_month: ask for months too in which nothing can have changed any more.
         announce: told each season's report with how many of how many are done.
         progress: told how many of how many pages of the current season are read.
         patience: deadlines and retries.
@@ -170,7 +172,7 @@ def scrape_seasons(
     async def work(client: SourceClient) -> list[SeasonReport]:
         reports = []
         for number, key in enumerate(partition_keys, start=1):
-            reports.append(await _scrape_one(client, engine, params, key, progress))
+            reports.append(await _scrape_one(client, engine, params, key, progress, every_month=every_month))
             if announce:
                 announce(reports[-1], number, len(partition_keys))
         return reports
@@ -179,7 +181,7 @@ def scrape_seasons(
 
 
 async def _scrape_one(
-    client: SourceClient, engine: Engine, params: Params, key: str, progress: Progress | None
+    client: SourceClient, engine: Engine, params: Params, key: str, progress: Progress | None, *, every_month: bool
 ) -> SeasonReport:
     tournament, season = DataKey.parse(key).tournament, DataKey.parse(key).season
     rules = params.ingestion
@@ -192,6 +194,7 @@ async def _scrape_one(
                 season,
                 revisit_days=rules.revisit_days,
                 visit_hours=rules.visit_hours,
+                every_month=every_month,
                 pages_follow=True,
             )
             statistics = await _read_pages(client, engine, params, DataKey(tournament, season), progress)

@@ -61,9 +61,9 @@ class ForkedRuns:
         """The end of the run that was started last."""
         return Ended(os.waitstatus_to_exitcode(int(self._line())), self._log.read_text())
 
-    def run(self, what: str, *, kill_at: int | None = None) -> Ended:
-        """A whole run over plain HTTP: what a kill leaves in the database has nothing to do with the browser."""
-        self.start(what, kill_at=kill_at, browser=False)
+    def run(self, what: str, *, kill_at: int | None = None, browser: bool = False) -> Ended:
+        """A whole run, over plain HTTP unless a browser is asked for, which takes a second more."""
+        self.start(what, kill_at=kill_at, browser=browser)
         return self.wait()
 
     def close(self) -> None:

@@ -128,7 +128,7 @@ def test_a_daemon_killed_between_evaluating_and_launching_makes_one_run(bench: R
     assert run.tags["dagster/run_key"] == f"scrape:{request.request_id}"
     assert run.tags["reason"] == f"asked for over HTTP: {place}"
     asked = run.run_config["ops"]["carry_seasons"]["config"]
-    assert asked == {"partitions": [request.partition_key], "scrape": True}
+    assert asked == {"partitions": [request.partition_key], "scrape": True, "every_month": True}
     assert (told(bench, request).state, told(bench, request).run_id) == ("running", run.run_id)
 
 
