@@ -55,7 +55,8 @@ class RunWorkers:
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
                 [*line, "--host", HOST, "--port", str(self._port)],
-                cwd=ROOT,
+                # a worker reads the .env of its folder over what it is given: in the repository that of `make up`
+                cwd=self._log.parent,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -71,18 +72,29 @@ class RunWorkers:
                 return False
 
         wait_for(answers, "the code server", 120)
+        self._leave_workspace()
         self._workspace = WorkspaceProcessContext(self.instance, GrpcServerTarget(HOST, self._port, None, "workers"))
         self._workspace.__enter__()
 
     def cut_power(self) -> None:
         """SIGKILL to the code server and its workers at once."""
-        if self._workspace:
-            self._workspace.__exit__(None, None, None)
-            self._workspace = None
+        self._leave_workspace()
         if self._server:
             os.killpg(self._server.pid, signal.SIGKILL)
             self._server.wait(30)
             self._server = None
+
+    def lose_server(self) -> None:
+        """SIGKILL to the code server alone; its workers live on, and the daemon still has its workspace."""
+        assert self._server
+        self._server.kill()
+        self._server.wait(30)
+        self._server = None
+
+    def _leave_workspace(self) -> None:
+        if self._workspace:
+            self._workspace.__exit__(None, None, None)
+            self._workspace = None
 
     @property
     def workspace(self) -> WorkspaceProcessContext:
