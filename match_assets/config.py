@@ -77,6 +77,7 @@ class PiParams(Frozen):
     lambda_: Positive = Field(alias="lambda")
     gamma: Positive
     promoted: float
+    season_regression: Fraction
 
 
 class AttackDefenceParams(Frozen):
@@ -87,6 +88,7 @@ class AttackDefenceParams(Frozen):
     prior_shots_on_target: Positive
     home_advantage: float
     promoted: float
+    season_regression: Fraction
 
 
 class FeatureParams(Frozen):
@@ -95,6 +97,8 @@ class FeatureParams(Frozen):
     windows: tuple[Annotated[int, Field(ge=1, le=50)], ...] = Field(min_length=1)
     weighted_half_life: Positive
     rest_days_cap: Positive
+    congestion_days: tuple[Annotated[int, Field(ge=1, le=365)], ...]
+    head_to_head: int = Field(ge=1, le=50)
     elo: EloParams
     pi: PiParams
     attack_defence: AttackDefenceParams
@@ -103,6 +107,8 @@ class FeatureParams(Frozen):
     def _windows_grow(self) -> "FeatureParams":
         if list(self.windows) != sorted(set(self.windows)):
             raise ValueError("windows must be distinct and in ascending order")
+        if list(self.congestion_days) != sorted(set(self.congestion_days)):
+            raise ValueError("congestion_days must be distinct and in ascending order")
         return self
 
 

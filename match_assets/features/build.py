@@ -20,27 +20,15 @@ from match_assets.features.frames import (
     checked_matches,
     feature_columns,
     match_arrays,
-    rating_settings,
     refuse_clashes,
 )
-from match_assets.features.kernel import (
-    KNOWN_UNTIL,
-    N_EXPECTATIONS,
-    Floats,
-    Ints,
-    match_expectations,
-    n_team_features,
-    replay,
-)
+from match_assets.features.layout import KNOWN_UNTIL, NEVER, Floats, Ints
 from match_assets.features.registry import (
-    EXPECTATIONS,
-    RATING_NAMES,
     feature_version,
-    is_compared,
     match_feature_names,
-    team_feature_definitions,
     team_feature_names,
 )
+from match_assets.features.rows import match_rows, team_rows
 from match_assets.features.state import TeamState
 
 
@@ -62,13 +50,16 @@ def match_features_schema(params: FeatureParams) -> Schema:
     return {**WIDE_KEYS, **dict.fromkeys(match_feature_names(params), pl.Float64())}
 
 
-def build_team_features(history: pl.DataFrame, params: FeatureParams, *, season: str | None = None) -> FeatureBuild:
+def build_team_features(
+    history: pl.DataFrame, params: FeatureParams, *, season: str | None = None, threads: int = 1
+) -> FeatureBuild:
     """Both teams of every finished match as they stood before kick-off, by replay of the tournament's history.
 
     Args:
         history: all ``finished_matches`` of one tournament up to and including the season, in any row order.
         params: windows and ratings.
         season: keep only the rows of this season; the replay and the state still take in everything.
+        threads: among which statistics are divided; the values do not depend on it.
 
     Returns:
         ``team_features`` (``team_features_schema``), sorted by kick-off, match id, home team first, null where unknown;
@@ -79,29 +70,29 @@ def build_team_features(history: pl.DataFrame, params: FeatureParams, *, season:
         DuplicateFixtureError: a match stands twice, or a team has two matches at one kick-off.
         DataError: more than one tournament, or a season key that is not a year.
     """
-    build = advance(TeamState.blank(params), history, params)
-    if season is None:
-        return build
-    return FeatureBuild(build.team_features.filter(pl.col("season") == season), build.state)
+    return advance(TeamState.blank(params), history, params, season=season, threads=threads)
 
 
-def advance(state: TeamState, matches: pl.DataFrame, params: FeatureParams) -> FeatureBuild:
+def advance(
+    state: TeamState, matches: pl.DataFrame, params: FeatureParams, *, season: str | None = None, threads: int = 1
+) -> FeatureBuild:
     """Continue from a state with the matches played since: rows and state are those of a full replay, bit for bit.
 
     Args:
         state: what is known so far; it stays as it is.
         matches: ``finished_matches`` of the same tournament that the state does not know, in any row order.
         params: the parameters that made the state.
+        season: see ``build_team_features``.
+        threads: see ``build_team_features``.
 
     Raises:
-        DataError: a match lies before something that the state already knows of its team, or in a season older than the
+        DataError: a match lies before something that the state already knows, or in a season older than the
             newest: only a replay of the history gives the right rows then.
         SchemaMismatchError: also if the state was made by another feature version.
         DuplicateFixtureError: as in ``build_team_features``.
     """
     _refuse_other_version(state, params)
     rows = checked_matches(matches, RESULTS, what="finished_matches")
-    refuse_clashes(rows, what="finished_matches")
     _refuse_other_tournament(state, rows)
     seasons = _seasons_of(rows)
     inserted = [year for year in seasons if state.seasons and year not in state.seasons and year < state.seasons[-1]]
@@ -121,10 +112,15 @@ def advance(state: TeamState, matches: pl.DataFrame, params: FeatureParams) -> F
         after.arrays,
     )
     arrays = match_arrays(rows, after.team_ids, after.seasons, with_results=True)
-    _refuse_the_past(after, arrays.read_time, arrays.home, arrays.away, rows)
-    values = np.empty((n_team_features(len(params.windows)), 2 * rows.height))
-    replay(arrays, after.arrays, rating_settings(params), values)
-    return FeatureBuild(_team_frame(rows, values, params), after)
+    refuse_clashes(rows, arrays, after.team_ids, what="finished_matches")
+    _refuse_the_past(state, arrays.read_time, rows)
+    values = team_rows(arrays, after.arrays, params, threads=threads)
+    if season is None or seasons == (int(season),):
+        return FeatureBuild(_team_frame(rows, values, params), after)
+    kept = (rows["season"] == season).arg_true().to_numpy()
+    return FeatureBuild(
+        _team_frame(rows[kept], values[:, np.repeat(2 * kept, 2) + np.tile([0, 1], kept.size)], params), after
+    )
 
 
 def fixture_team_features(
@@ -163,10 +159,8 @@ def fixture_team_features(
     # newer seasons are put behind those that are known; this is not remembered, for nothing was played in them
     seasons = tuple(sorted({*state.seasons, *_seasons_of(rows)}))
     known = state.copy_with(dict.fromkeys(unknown, ""), (), params) if unknown else state
-    values = np.empty((n_team_features(len(params.windows)), 2 * rows.height))
     arrays = match_arrays(rows, known.team_ids, seasons, with_results=False)
-    replay(arrays, known.arrays, rating_settings(params), values)
-    return _team_frame(rows, values, params)
+    return _team_frame(rows, team_rows(arrays, known.arrays, params), params)
 
 
 def assemble_match_features(team_features: pl.DataFrame, params: FeatureParams) -> pl.DataFrame:
@@ -200,22 +194,16 @@ def assemble_match_features(team_features: pl.DataFrame, params: FeatureParams) 
     home, away = ordered.filter("is_home"), ordered.filter(~pl.col("is_home"))
     columns = [*home.select(list(WIDE_KEYS)[:4]), home["team_id"].alias("home_team_id")]
     columns.append(away["team_id"].alias("away_team_id"))
-    definitions = team_feature_definitions(params)
-    for name in (d.name for d in definitions):
-        columns += [home[name].alias(f"home_{name}"), away[name].alias(f"away_{name}")]
-    columns += [(home[d.name] - away[d.name]).alias(f"{d.name}_difference") for d in definitions if is_compared(d)]
-    return pl.DataFrame([*columns, *_expectations(home, away, params)])
+    names = team_feature_names(params)
+    values = np.empty((len(names), 2 * home.height))
+    values[:, 0::2], values[:, 1::2] = (_unknown_as_nan(side, names) for side in (home, away))
+    columns += feature_columns(match_feature_names(params), match_rows(values, params))
+    return pl.DataFrame(columns)
 
 
-def _expectations(home: pl.DataFrame, away: pl.DataFrame, params: FeatureParams) -> list[pl.Series]:
-    values = np.empty((N_EXPECTATIONS, home.height))
-    match_expectations(_ratings(home), _ratings(away), rating_settings(params), values)
-    return feature_columns([d.name for d in EXPECTATIONS], values)
-
-
-def _ratings(side: pl.DataFrame) -> Floats:
-    """(N_RATINGS, n), contiguous, NaN for null."""
-    return np.array(side.select(RATING_NAMES).to_numpy().T, dtype=np.float64, order="C")
+def _unknown_as_nan(side: pl.DataFrame, names: list[str]) -> Floats:
+    """(names, n)."""
+    return side.select(pl.col(names).fill_null(np.nan)).to_numpy().T
 
 
 def _team_frame(rows: pl.DataFrame, values: Floats, params: FeatureParams) -> pl.DataFrame:
@@ -266,13 +254,14 @@ def _refuse_other_tournament(state: TeamState, rows: pl.DataFrame) -> None:
         )
 
 
-def _refuse_the_past(state: TeamState, read_time: Ints, home: Ints, away: Ints, rows: pl.DataFrame) -> None:
+def _refuse_the_past(state: TeamState, read_time: Ints, rows: pl.DataFrame) -> None:
+    """A row reads other teams too (the table), so it must lie after all that is known, whoever played it."""
     known_until = state.arrays.counters[:, KNOWN_UNTIL]
-    late = read_time <= np.maximum(known_until[home], known_until[away])
+    late = read_time <= (known_until.max() if known_until.size else NEVER)
     if late.any():
         match_id = rows["match_id"][int(np.flatnonzero(late)[0])]
         raise DataError(
-            f"match {match_id} kicked off at or before a match of its teams that the state already knows; "
+            f"match {match_id} kicked off at or before a match that the state already knows; "
             "replay the whole history instead",
             match_id=match_id,
         )

@@ -1,11 +1,14 @@
 """The border between frames and kernels: which columns and types are expected, and frames as sorted arrays."""
 
+from functools import lru_cache
+
 import numpy as np
 import polars as pl
 
 from match_assets.config import FeatureParams
 from match_assets.errors import DataError, DuplicateFixtureError, SchemaMismatchError
-from match_assets.features.kernel import MISSING, N_COUNTS, Floats, Ints, MatchArrays, RatingSettings
+from match_assets.features.layout import MISSING, N_COUNTS, Floats, Ints, MatchArrays, Settings, SmallInts
+from match_assets.features.ledger import first_clash, ordered_events
 
 KICK_OFF = pl.Datetime("us", "UTC")
 Schema = dict[str, pl.DataType]
@@ -22,7 +25,7 @@ FIXTURES: Schema = {
     "home_team_id": pl.Int64(),
     "away_team_id": pl.Int64(),
 }
-# counts of one side in the order of kernel.GOALS and its neighbours; cards are yellow and red together
+# counts of one side in the order of layout.GOALS and its neighbours; cards are yellow and red together
 SIDE_COUNTS = ("goals", "shots", "shots_on_target", "corners", "fouls", "yellow_cards", "red_cards")
 RESULTS: Schema = {
     **FIXTURES,
@@ -78,16 +81,17 @@ def checked_matches(frame: pl.DataFrame, schema: Schema, *, what: str) -> pl.Dat
         DuplicateFixtureError: a match stands twice, or a team plays itself.
         DataError: more than one tournament, or a season key that is not a year.
     """
-    matches = checked(frame, schema, what=what).sort("kick_off_utc", "match_id")
+    matches = _in_order(checked(frame, schema, what=what))
     tournaments = matches["tournament"].unique().sort().to_list()
     if len(tournaments) > 1:
         raise DataError(f"{what}: one tournament at a time, found {', '.join(tournaments)}", tournaments=tournaments)
-    not_years = matches.filter(~pl.col("season").str.contains(r"^\d{4}$"))["season"].unique().sort().to_list()
+    seasons = matches["season"].unique().sort()
+    not_years = seasons.filter(~seasons.str.contains(r"^\d{4}$")).to_list()
     if not_years:
         raise DataError(f"{what}: season {not_years[0]!r} is not a year such as '2024'", seasons=not_years)
-    twice = matches.filter(pl.col("match_id").is_duplicated() | (pl.col("home_team_id") == pl.col("away_team_id")))
-    if twice.height:
-        match_id = twice["match_id"][0]
+    is_alone = matches["home_team_id"] == matches["away_team_id"]
+    if is_alone.any() or matches["match_id"].n_unique() < matches.height:
+        match_id = matches.filter(is_alone | matches["match_id"].is_duplicated())["match_id"][0]
         raise DuplicateFixtureError(
             f"{what}: match {match_id} stands in more than one row, or its team plays itself; mend the source rows",
             match_id=match_id,
@@ -95,16 +99,23 @@ def checked_matches(frame: pl.DataFrame, schema: Schema, *, what: str) -> pl.Dat
     return matches
 
 
-def refuse_clashes(matches: pl.DataFrame, *, what: str) -> None:
+def _in_order(matches: pl.DataFrame) -> pl.DataFrame:
+    """Sorted by kick-off and match id; looking costs a tenth of sorting what is sorted already."""
+    times, ids = matches["kick_off_utc"].to_physical().to_numpy(), matches["match_id"].to_numpy()
+    later, same = times[1:] > times[:-1], times[1:] == times[:-1]
+    is_sorted = bool((later | (same & (ids[1:] > ids[:-1]))).all())
+    return matches if is_sorted else matches.sort("kick_off_utc", "match_id")
+
+
+def refuse_clashes(matches: pl.DataFrame, arrays: MatchArrays, team_ids: Ints, *, what: str) -> None:
     """Played matches only: several fixtures without a time may well stand at one provisional date.
 
     Raises:
         DuplicateFixtureError: a team has two matches at one kick-off.
     """
-    sides = pl.concat([matches.select("match_id", read_time(), team_id=f"{side}_team_id") for side in ("home", "away")])
-    clash = sides.filter(pl.struct("read_time", "team_id").is_duplicated()).sort("read_time", "team_id", "match_id")
-    if clash.height:
-        team_id, ids = clash["team_id"][0], clash["match_id"][:2].to_list()
+    clash = first_clash(arrays, team_ids.size)
+    if clash[0] >= 0:
+        team_id, ids = int(team_ids[clash[2]]), [matches["match_id"][int(place)] for place in clash[:2]]
         raise DuplicateFixtureError(
             f"{what}: team {team_id} has two matches at one kick-off (matches {ids[0]} and {ids[1]}); "
             "mend the source rows",
@@ -140,26 +151,27 @@ def match_arrays(matches: pl.DataFrame, team_ids: Ints, seasons: tuple[int, ...]
     """
     times = matches.select(read_time().to_physical(), effect_time().to_physical())
     reads, effects = _owned(times["read_time"]), _owned(times["effect_time"])
-    n = matches.height if with_results else 0
+    applying = _stable_order(effects) if with_results else np.zeros(0, np.int64)
     return MatchArrays(
         read_time=reads,
         effect_time=effects,
-        season=np.searchsorted(np.array(seasons, np.int64), _owned(matches["season"].cast(pl.Int64))).astype(np.int64),
-        home=np.searchsorted(team_ids, _owned(matches["home_team_id"])).astype(np.int64),
-        away=np.searchsorted(team_ids, _owned(matches["away_team_id"])).astype(np.int64),
+        season=_positions(np.array(seasons, np.int64), matches["season"].cast(pl.Int64)),
+        home=_positions(team_ids, matches["home_team_id"]),
+        away=_positions(team_ids, matches["away_team_id"]),
         is_walkover=matches["is_walkover"].to_numpy().copy() if with_results else np.zeros(0, np.bool_),
         counts=_counts(matches) if with_results else np.zeros((0, 2, N_COUNTS), np.int32),
-        reading_order=np.argsort(reads, kind="stable").astype(np.int64),
-        results=np.argsort(effects, kind="stable").astype(np.int64)[:n],
+        events=ordered_events(reads, effects, _stable_order(reads), applying),
     )
 
 
-def rating_settings(params: FeatureParams) -> RatingSettings:
+@lru_cache(maxsize=8)
+def kernel_settings(params: FeatureParams) -> Settings:
     """The parameters as the kernel takes them."""
-    return RatingSettings(
+    return Settings(
         windows=np.array(params.windows, np.int64),
-        rest_days_cap=float(params.rest_days_cap),
+        congestion=np.array(params.congestion_days, np.int64) * DAY_MICROSECONDS,
         weighted_decay=float(0.5 ** (1.0 / params.weighted_half_life)),
+        rest_days_cap=float(params.rest_days_cap),
         elo_initial=float(params.elo.initial),
         elo_promoted=float(params.elo.promoted),
         elo_k_factor=float(params.elo.k_factor),
@@ -169,11 +181,13 @@ def rating_settings(params: FeatureParams) -> RatingSettings:
         pi_lambda=float(params.pi.lambda_),
         pi_gamma=float(params.pi.gamma),
         pi_promoted=float(params.pi.promoted),
+        pi_season_regression=float(params.pi.season_regression),
         learning_rate=float(params.attack_defence.learning_rate),
         prior_goals=float(params.attack_defence.prior_goals),
         prior_shots_on_target=float(params.attack_defence.prior_shots_on_target),
         log_home_advantage=float(params.attack_defence.home_advantage),
         strength_promoted=float(params.attack_defence.promoted),
+        strength_season_regression=float(params.attack_defence.season_regression),
     )
 
 
@@ -182,19 +196,24 @@ def feature_columns(names: list[str], values: Floats) -> list[pl.Series]:
     return [pl.Series(name, row, dtype=pl.Float64, nan_to_null=True) for name, row in zip(names, values, strict=True)]
 
 
-def _counts(matches: pl.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
-    def count(side: str, name: str) -> pl.Expr:
-        if name == "cards":
-            return count(side, "yellow_cards") + count(side, "red_cards")
-        return pl.col(f"{side}_{name}").cast(pl.Int32)
+def _counts(matches: pl.DataFrame) -> SmallInts:
+    counts = np.empty((matches.height, 2, N_COUNTS), np.int32)
+    for venue, side in enumerate(("home", "away")):
+        columns = [pl.col(f"{side}_{name}").cast(pl.Int32) for name in SIDE_COUNTS]
+        known = matches.select(*columns[:5], cards=columns[5] + columns[6]).fill_null(MISSING)
+        for place, series in enumerate(known):
+            counts[:, venue, place] = series.to_numpy()
+    return counts
 
-    names = (*SIDE_COUNTS[:5], "cards")
-    columns = [
-        matches.select(count(side, name).fill_null(MISSING).alias(name))[name].to_numpy()
-        for side in ("home", "away")
-        for name in names
-    ]
-    return np.ascontiguousarray(np.stack(columns, axis=1).reshape(-1, 2, N_COUNTS), dtype=np.int32)
+
+def _positions(ascending: Ints, values: pl.Series) -> Ints:
+    return np.searchsorted(ascending, _owned(values)).astype(np.int64, copy=False)
+
+
+def _stable_order(times: Ints) -> Ints:
+    if (times[1:] >= times[:-1]).all():
+        return np.arange(times.size)
+    return np.argsort(times, kind="stable").astype(np.int64, copy=False)
 
 
 def _owned(series: pl.Series) -> Ints:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,30 +11,38 @@ from numpy.typing import NDArray
 from match_assets.config import FeatureParams
 from match_assets.errors import SchemaMismatchError
 from match_assets.features.frames import KICK_OFF, Schema, checked
-from match_assets.features.kernel import (
-    KNOWN,
+from match_assets.features.layout import (
+    DATES,
     KNOWN_UNTIL,
     LAST_KICK_OFF,
     MISSING,
     N_COUNTERS,
+    N_DATES,
+    N_KINDS,
     N_RATINGS,
-    N_STATISTICS,
-    N_VENUE_STATISTICS,
-    N_WEIGHTED,
+    N_SURPLUS,
     NEVER,
     NEWCOMER,
     PLAYED,
     SEASON,
-    SUM,
-    VENUE,
+    SEASON_BEGUN,
     Ints,
+    SmallInts,
     StateArrays,
 )
-from match_assets.features.registry import RATING_NAMES, STATISTICS, feature_version
+from match_assets.features.registry import ADJUSTED, RATING_NAMES, STATISTICS, STREAKS, feature_version
 
 # the counters from PLAYED on, in order
-COUNTERS = ("matches_played", "season_matches", "season_points", "win_streak", "unbeaten_streak")
-WEIGHTED = ("weighted_goals_for", "weighted_goals_against", "weighted_matches")
+COUNTERS = (
+    "matches_played",
+    "season_matches",
+    "season_points",
+    "season_goals_for",
+    "season_goals_against",
+    *(name for name, _ in STREAKS),
+)
+TIMES = {"last_kick_off_utc": LAST_KICK_OFF, "known_until_utc": KNOWN_UNTIL, "season_begun_utc": SEASON_BEGUN}
+HELD = tuple(f"recent_{name}" for name in (*(name for name, *_ in ADJUSTED), *(s.name for s in STATISTICS)))
 
 STATE: Schema = {
     "tournament": pl.String(),
@@ -43,12 +52,15 @@ STATE: Schema = {
     "feature_version": pl.String(),
     "seasons": pl.List(pl.Int64()),
     "team_season": pl.Int64(),
-    "last_kick_off_utc": KICK_OFF,
-    "known_until_utc": KICK_OFF,
+    **dict.fromkeys(TIMES, KICK_OFF),
     **dict.fromkeys(COUNTERS, pl.Int64()),
-    **dict.fromkeys((*WEIGHTED, *RATING_NAMES), pl.Float64()),
+    **dict.fromkeys(RATING_NAMES, pl.Float64()),
+    "weighted": pl.List(pl.Float64()),
+    "recent_kick_offs_utc": pl.List(KICK_OFF),
+    "met_team_ids": pl.List(pl.Int64()),
+    "met_margins": pl.List(pl.Int32()),
     "recent_is_home": pl.List(pl.Boolean()),
-    **{f"recent_{statistic.name}": pl.List(pl.Int32()) for statistic in STATISTICS},
+    **dict.fromkeys(HELD, pl.List(pl.Int32())),
 }
 
 
@@ -93,12 +105,19 @@ class TeamState:
     def to_frame(self) -> pl.DataFrame:
         """One row a team, sorted by ``team_id``, holding everything bit for bit (columns: ``STATE``).
 
-        ``recent_*`` list a team's last matches, oldest first, null where a statistic is unknown.
+        ``recent_*`` list a team's last matches, oldest first, null where a statistic is unknown, what was against the
+        ratings in ten-thousandths; ``met_*`` its meetings, opponent by opponent, oldest first; ``weighted`` sums and
+        weights, overall, at home and away, a statistic after the other.
         """
         arrays, n = self.arrays, self.team_ids.size
         counters = arrays.counters.T
-        recent = _oldest_first(arrays)
-        held = np.minimum(counters[PLAYED], recent.shape[1])
+        dates, n_dates = _unrolled(arrays.dates, counters[DATES])
+        teams, opponents = np.nonzero(arrays.meetings[:, :, 0])
+        met = arrays.meetings[teams, opponents]
+        margins, n_met = _unrolled(met[:, 1:], met[:, 0].astype(np.int64))
+        n_margins = np.bincount(teams, n_met, n).astype(np.int64)
+        is_held = np.arange(arrays.held.shape[1]) < arrays.n_held[:, None]
+        held = arrays.held[is_held]
         columns = {
             "tournament": [self.tournament] * n,
             "season": [self.season] * n,
@@ -107,16 +126,15 @@ class TeamState:
             "feature_version": [self.feature_version] * n,
             "seasons": [list(self.seasons)] * n,
             "team_season": np.array(self.seasons, np.int64)[counters[SEASON]],
-            "last_kick_off_utc": pl.Series(counters[LAST_KICK_OFF]).cast(KICK_OFF),
-            "known_until_utc": pl.Series(counters[KNOWN_UNTIL]).cast(KICK_OFF),
+            **{name: pl.Series(counters[place]).cast(KICK_OFF) for name, place in TIMES.items()},
             **dict(zip(COUNTERS, counters[PLAYED:], strict=True)),
-            **dict(zip(WEIGHTED, arrays.weighted.T, strict=True)),
             **dict(zip(RATING_NAMES, arrays.ratings.T, strict=True)),
-            "recent_is_home": [[value == 0 for value in row] for row in _lists(recent[:, :, VENUE], held)],
-            **{
-                f"recent_{statistic.name}": _lists(recent[:, :, position], held)
-                for position, statistic in enumerate(STATISTICS)
-            },
+            "weighted": arrays.weighted.reshape(n, -1).tolist() if n else [],
+            "recent_kick_offs_utc": pl.Series(_lists(dates, n_dates), dtype=pl.List(pl.Int64)).cast(pl.List(KICK_OFF)),
+            "met_team_ids": _lists(np.repeat(self.team_ids[opponents], n_met), n_margins),
+            "met_margins": _lists(margins, n_margins),
+            "recent_is_home": _lists(held[:, -1] == 0, arrays.n_held),
+            **{name: _lists(held[:, place], arrays.n_held) for place, name in enumerate(HELD)},
         }
         return pl.DataFrame(columns, schema=STATE, strict=True)
 
@@ -158,72 +176,81 @@ class TeamState:
         arrays = _blank_arrays(team_ids.size, params)
         places = np.searchsorted(team_ids, self.team_ids)
         for name in StateArrays._fields:
-            getattr(arrays, name)[places] = getattr(self.arrays, name)
+            if name != "meetings":
+                getattr(arrays, name)[places] = getattr(self.arrays, name)
+        arrays.meetings[np.ix_(places, places)] = self.arrays.meetings
         all_seasons = tuple(sorted({*self.seasons, *seasons}))
         team_names = tuple(known[team] for team in team_ids.tolist())
         return TeamState(self.tournament, all_seasons, team_ids, team_names, self.feature_version, arrays)
 
 
 def _blank_arrays(n: int, params: FeatureParams) -> StateArrays:
-    capacity, windows = params.windows[-1], len(params.windows)
+    n_statistics = N_SURPLUS + len(STATISTICS)
     arrays = StateArrays(
         counters=np.zeros((n, N_COUNTERS), np.int64),
-        recent=np.full((n, capacity, N_STATISTICS + 1), MISSING, np.int32),
-        windows=np.zeros((n, windows, N_STATISTICS, 2), np.int64),
-        venues=np.zeros((n, 2, N_VENUE_STATISTICS + 1), np.int64),
-        weighted=np.zeros((n, N_WEIGHTED + 1), np.float64),
-        ratings=np.zeros((n, N_RATINGS), np.float64),
+        dates=np.zeros((n, N_DATES), np.int64),
+        meetings=np.zeros((n, n, 1 + params.head_to_head), np.int32),
+        ratings=np.zeros((n, N_RATINGS)),
+        n_held=np.zeros(n, np.int64),
+        held=np.full((n, 2 * params.windows[-1], n_statistics + 1), MISSING, np.int32),
+        weighted=np.zeros((n, N_KINDS, len(STATISTICS), 2)),
     )
     arrays.counters[:, [SEASON, LAST_KICK_OFF, KNOWN_UNTIL]] = NEWCOMER, NEVER, NEVER
     return arrays
 
 
-def _oldest_first(arrays: StateArrays) -> NDArray[np.int32]:
-    """The rings unrolled: (t, c, ...) with the newest match last; places of no match come first."""
-    capacity = arrays.recent.shape[1]
-    slots = (arrays.counters[:, PLAYED, None] + np.arange(capacity)) % capacity
-    return np.take_along_axis(arrays.recent, slots[:, :, None], axis=1)
+def _unrolled(rings: NDArray[Any], counts: Ints) -> tuple[NDArray[Any], Ints]:
+    """What rings (m, size) hold, oldest first and ring after ring, and how much each holds."""
+    size = rings.shape[1]
+    held = np.minimum(counts, size)
+    slots = (counts[:, None] + np.arange(size)) % size
+    ordered = np.take_along_axis(rings, np.where(counts[:, None] < size, np.arange(size), slots), axis=1)
+    return ordered[np.arange(size) < held[:, None]], held
 
 
-def _lists(values: NDArray[np.int32], held: Ints) -> list[list[int | None]]:
-    return [
-        [None if value == MISSING else value for value in row[row.size - k :].tolist()]
-        for row, k in zip(values, held, strict=True)
-    ]
+def _lists(values: NDArray[Any], lengths: Ints) -> list[list[Any]]:
+    plain = [None if value == MISSING else value for value in values.tolist()]
+    ends = np.cumsum(lengths).tolist()
+    return [plain[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
+
+
+def _flat(column: pl.Series) -> tuple[NDArray[Any], Ints]:
+    """Values of lists one after the other, and the length of each list."""
+    return column.explode(empty_as_null=False).to_numpy(), column.list.len().to_numpy().astype(np.int64)
+
+
+def _slots(lengths: Ints) -> Ints:
+    """0, 1, ... within each list."""
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def _arrays_of(rows: pl.DataFrame, seasons: tuple[int, ...], params: FeatureParams) -> StateArrays:
-    arrays = _blank_arrays(rows.height, params)
+    arrays, teams = _blank_arrays(rows.height, params), np.arange(rows.height)
     arrays.counters[:, SEASON] = np.searchsorted(np.array(seasons), rows["team_season"].to_numpy())
-    arrays.counters[:, LAST_KICK_OFF] = rows["last_kick_off_utc"].to_physical().to_numpy()
-    arrays.counters[:, KNOWN_UNTIL] = rows["known_until_utc"].to_physical().to_numpy()
+    for name, place in TIMES.items():
+        arrays.counters[:, place] = rows[name].to_physical().to_numpy()
     arrays.counters[:, PLAYED:] = rows.select(COUNTERS).to_numpy()
-    arrays.weighted[:] = rows.select(WEIGHTED).to_numpy()
     arrays.ratings[:] = rows.select(RATING_NAMES).to_numpy()
-    capacity = params.windows[-1]
-    played = arrays.counters[:, PLAYED]
-    lists = [rows["recent_is_home"].list.eval(~pl.element()), *(rows[f"recent_{s.name}"] for s in STATISTICS)]
-    for place, column in zip((VENUE, *range(N_STATISTICS)), lists, strict=True):
-        held = column.list.len().to_numpy().astype(np.int64)
-        values = column.explode(empty_as_null=False).cast(pl.Int32).fill_null(MISSING).to_numpy()
-        team = np.repeat(np.arange(rows.height), held)
-        # the last of a team's matches is number played - 1, the first held number played - held
-        number = np.arange(values.size) - np.repeat(np.cumsum(held), held) + played[team]
-        arrays.recent[team, number % capacity, place] = values
-    _recount(arrays, params)
+    arrays.weighted[:] = _flat(rows["weighted"])[0].reshape(arrays.weighted.shape)
+    dates, lengths = _flat(rows["recent_kick_offs_utc"].cast(pl.List(pl.Int64)))
+    arrays.dates[np.repeat(teams, lengths), _slots(lengths)] = dates
+    arrays.counters[:, DATES] = lengths
+    _put_meetings(arrays.meetings, rows)
+    is_home, lengths = _flat(rows["recent_is_home"])
+    team, slot = np.repeat(teams, lengths), _slots(lengths)
+    arrays.n_held[:] = lengths
+    arrays.held[team, slot, -1] = ~is_home
+    for place, name in enumerate(HELD):
+        arrays.held[team, slot, place] = rows[name].explode(empty_as_null=False).fill_null(MISSING).to_numpy()
     return arrays
 
 
-def _recount(arrays: StateArrays, params: FeatureParams) -> None:
-    """Sums of the windows from the rings; integers, so that they equal the running sums exactly."""
-    recent = _oldest_first(arrays)
-    for position, window in enumerate(params.windows):
-        newest = recent[:, -window:, :N_STATISTICS]
-        is_known = newest != MISSING
-        arrays.windows[:, position, :, SUM] = np.where(is_known, newest, 0).sum(axis=1, dtype=np.int64)
-        arrays.windows[:, position, :, KNOWN] = is_known.sum(axis=1)
-    for venue in range(2):
-        is_there = recent[:, :, VENUE] == venue
-        results = np.where(is_there[:, :, None], recent[:, :, :N_VENUE_STATISTICS], 0)
-        arrays.venues[:, venue, :N_VENUE_STATISTICS] = results.sum(axis=1, dtype=np.int64)
-        arrays.venues[:, venue, N_VENUE_STATISTICS] = is_there.sum(axis=1)
+def _put_meetings(meetings: SmallInts, rows: pl.DataFrame) -> None:
+    met, lengths = _flat(rows["met_team_ids"])
+    margins, _ = _flat(rows["met_margins"])
+    team = np.repeat(np.arange(rows.height), lengths)
+    opponent = np.searchsorted(rows["team_id"].to_numpy(), met)
+    _, first, n_meetings = np.unique(team * rows.height + opponent, return_index=True, return_counts=True)
+    order = np.argsort(first, kind="stable")
+    meetings[team, opponent, 1 + _slots(n_meetings[order])] = margins
+    meetings[team[first], opponent[first], 0] = n_meetings

@@ -1,6 +1,5 @@
-"""Rules over many numeric columns at once: finite, and within the range of their unit."""
+"""Rules over many numeric columns at once: finite, and within their range."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -49,18 +48,3 @@ def within(bounds: Bounds, keys: Sequence[str]) -> Rule:
 def _columns(offenders: pl.DataFrame) -> str:
     names = offenders["column"].unique(maintain_order=True).to_list()
     return f"in {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-# units of the feature registry, with and without "a match"; what is missing here may be any number
-UNITS: Bounds = {
-    "points a match": (0.0, 3.0),
-    "goals a match": (0.0, 30.0),
-    "shots a match": (0.0, 150.0),
-    "corners a match": (0.0, 150.0),
-    "fouls a match": (0.0, 150.0),
-    "cards a match": (0.0, 300.0),
-    "matches": (0.0, math.inf),
-    "share": (0.0, 1.0),
-    "goals": (0.0, math.inf),
-    "shots": (0.0, math.inf),
-}

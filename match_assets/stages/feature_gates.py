@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from match_assets.config import FeatureParams, Params
+from match_assets.config import Params
 from match_assets.errors import DataError
 from match_assets.features import (
     FeatureDefinition,
@@ -17,6 +17,7 @@ from match_assets.features import (
     team_feature_definitions,
     team_feature_names,
 )
+from match_assets.features.registry import ANY
 from match_assets.gates import schemas
 from match_assets.gates.distribution import (
     LEAST_SEASONS,
@@ -27,7 +28,7 @@ from match_assets.gates.distribution import (
     stretch,
     unlike,
 )
-from match_assets.gates.values import UNITS, Bounds, finite, within
+from match_assets.gates.values import Bounds, finite, within
 from match_assets.gates.verdict import Rule, Verdict, judge
 from match_assets.keys import DataKey
 from match_assets.stages.base import StageContext
@@ -44,14 +45,9 @@ FEW_FIXTURES = 5
 # -- what the registry says of a column ------------------------------------------------------------------------------------
 
 
-def _bounds(definitions: Iterable[FeatureDefinition], params: FeatureParams) -> Bounds:
-    """The range of each feature that its unit bounds; a difference may be anything."""
-    units = {**UNITS, "days": (0.0, params.rest_days_cap)}
-    return {
-        definition.name: units[definition.unit]
-        for definition in definitions
-        if definition.unit in units and not definition.name.endswith("_difference")
-    }
+def _bounds(definitions: Iterable[FeatureDefinition]) -> Bounds:
+    """The range of each feature that may not be any number."""
+    return {definition.name: definition.within for definition in definitions if definition.within != ANY}
 
 
 def _never_null(definitions: Iterable[FeatureDefinition]) -> frozenset[str]:
@@ -138,7 +134,7 @@ def validate_features(context: StageContext, candidate: Pointer, frame: pl.DataF
 
     rules = (
         finite([definition.name for definition in definitions], ROW),
-        within(_bounds(definitions, params), ROW),
+        within(_bounds(definitions), ROW),
         Rule("every side of every result has its row", absent),
         Rule("no row but those of results", invented),
         Rule("nothing after kick-off is read", leaks, explanation="rows that change when later matches are removed"),
@@ -234,7 +230,7 @@ def validate_parity(context: StageContext, candidate: Pointer, frame: pl.DataFra
 
     rules = (
         finite([definition.name for definition in definitions], FIXTURE),
-        within(_bounds(definitions, params.features), FIXTURE),
+        within(_bounds(definitions), FIXTURE),
         Rule("equal to the service's own row", differs, explanation="bit for bit, nulls included"),
         Rule("every fixture has its row", absent),
         Rule("no row but those of fixtures", invented),

@@ -9,19 +9,6 @@ from match_assets.gates.schemas import STATISTICS
 Source = tuple[str, str]
 
 SIDES = ("home", "away")
-# what each group of features reads of a result, by prefix of the group's name
-READ_BY_GROUP: dict[str, tuple[str, ...]] = {
-    "form": ("home_goals", "away_goals"),
-    "venue": ("home_goals", "away_goals"),
-    "weighted": ("home_goals", "away_goals"),
-    "streaks": ("home_goals", "away_goals"),
-    "elo": ("home_goals", "away_goals"),
-    "pi": ("home_goals", "away_goals"),
-    "shots": tuple(f"{side}_{name}" for name in ("shots", "shots_on_target", "corners") for side in SIDES),
-    "discipline": tuple(f"{side}_{name}" for name in ("fouls", "yellow_cards", "red_cards") for side in SIDES),
-    "schedule": ("kick_off_utc",),
-    "attack_defence": tuple(f"{side}_{name}" for name in ("goals", "shots_on_target") for side in SIDES),
-}
 
 
 def column_lineage(asset: str, columns: Sequence[str], params: Params) -> dict[str, list[Source]]:
@@ -51,14 +38,10 @@ def _of_fixtures(column: str, _params: Params) -> list[Source]:
     return [("raw_matches", "status" if column == "status_name" else column)]
 
 
-def _read_by(group: str) -> tuple[str, ...]:
-    return next((columns for prefix, columns in READ_BY_GROUP.items() if group.startswith(prefix)), ())
-
-
 def _of_team_features(column: str, params: Params) -> list[Source]:
-    groups = {definition.name: definition.group for definition in team_feature_definitions(params.features)}
-    if column in groups:
-        return [("finished_matches", source) for source in _read_by(groups[column])]
+    reads = {definition.name: definition.reads for definition in team_feature_definitions(params.features)}
+    if column in reads:
+        return [("finished_matches", source) for source in reads[column]]
     if column in {"team_id", "opponent_id", "is_home"}:
         return [("finished_matches", "home_team_id"), ("finished_matches", "away_team_id")]
     return [("finished_matches", column)]

@@ -1,5 +1,7 @@
 """Machine code: kept where it may be, shared by processes, never needed on disk."""
 
+import hashlib
+import importlib
 import os
 import subprocess
 import sys
@@ -9,20 +11,37 @@ from typing import Any
 import pytest
 from numba import njit
 
-from match_assets.features.kernel import compiled
+from match_assets.features import layout
+from match_assets.features.layout import compiled
 
 ROOT = Path(__file__).parents[3]
-# the smallest kernel: what is shown here holds for each, and replay takes seconds to compile
+# the smallest kernel: what is shown here holds for each, and all of them take some twenty seconds to compile
 PROGRAM = """
 import numpy as np
-from match_assets.features.frames import rating_settings
-from match_assets.features.kernel import match_expectations
+from match_assets.features.frames import kernel_settings
+from match_assets.features.ratings import match_expectations
 from tests.property.leagues import SHIPPED
-ratings = np.random.default_rng(7).normal(0.0, 0.3, (2, 7, 50))
+ratings = np.random.default_rng(7).normal(0.0, 0.3, (7, 100))
 expectations = np.empty((6, 50))
-match_expectations(ratings[0], ratings[1], rating_settings(SHIPPED), expectations)
+match_expectations(ratings, kernel_settings(SHIPPED), expectations)
 print(expectations.tobytes().hex())
 """
+
+
+@pytest.mark.parametrize("module", ["rolling", "ledger", "ratings", "assembly"])
+def test_machine_code_is_renewed_with_the_layout_that_it_was_compiled_for(module: str) -> None:
+    """numba looks at the kernel's file alone: a changed constant of the layout must change that file too."""
+    digest = hashlib.sha256(Path(layout.__file__).read_bytes()).hexdigest()[:8]
+    found = importlib.import_module(f"match_assets.features.{module}").LAYOUT
+    assert found == digest, f'write LAYOUT = "{digest}" into match_assets/features/{module}.py'
+
+
+@pytest.mark.parametrize("module", ["rolling", "ledger", "ratings", "assembly"])
+def test_a_kernel_calls_compiled_functions_of_its_own_file_only(module: str) -> None:
+    held = vars(importlib.import_module(f"match_assets.features.{module}"))
+    assert {value.py_func.__module__ for value in held.values() if hasattr(value, "py_func")} == {
+        f"match_assets.features.{module}"
+    }
 
 
 def test_no_folder_to_write_to_is_no_failure() -> None:
@@ -46,7 +65,7 @@ def test_processes_that_race_for_a_cold_cache_and_a_warm_one_agree(tmp_path: Pat
         for process in processes:
             process.kill()
     assert [process.returncode for process in processes] == [0, 0]
-    assert list(tmp_path.rglob("kernel.match_expectations*.nbc")), "the cache folder of the environment is used"
+    assert list(tmp_path.rglob("ratings.match_expectations*.nbc")), "the cache folder of the environment is used"
     warm = subprocess.check_output([sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, text=True, timeout=180)
     assert len(warm) == 2 * 8 * 6 * 50 + 1
     assert set(raced) == {warm}

@@ -9,7 +9,7 @@ from tests.property.leagues import PARAMS, Match, a_frame, a_match
 
 COUNTS_AND_PRIORS = {
     "matches_played", "season_matches", "elo", "pi_home", "pi_away", "attack", "defence", "shots_on_target_attack",
-    "shots_on_target_defence",
+    "shots_on_target_defence", "matches_last_14_days", "matches_last_30_days", "head_to_head_matches", "season_phase",
 }  # fmt: skip
 
 
@@ -111,7 +111,8 @@ def test_walkover_leaves_form_and_ratings_unchanged_but_was_a_date() -> None:
     walkover = a_match(9, "2023-08-13 12:00", 1, 2, (3, 0), is_walkover=True)
     without, with_it = row_of(THREE_PLAYED, 4, 1), row_of([*THREE_PLAYED, walkover], 4, 1)
     assert with_it["rest_days"] == 1.0
-    assert {name for name in without if without[name] != with_it[name]} == {"rest_days"}
+    busy = {"rest_days", "matches_last_14_days", "matches_last_30_days"}
+    assert {name for name in without if without[name] != with_it[name]} == busy
 
 
 def test_last_season_counts_in_form_but_not_in_season_figures() -> None:

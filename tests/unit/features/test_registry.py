@@ -1,5 +1,7 @@
 """The registry is the one list of features: names, order, groups and version come from it."""
 
+import importlib
+import inspect
 import re
 
 import pytest
@@ -10,6 +12,7 @@ from match_assets.features import (
     build_team_features,
     feature_groups,
     feature_version,
+    ledger,
     match_feature_definitions,
     match_feature_names,
     match_features_schema,
@@ -17,8 +20,10 @@ from match_assets.features import (
     team_feature_names,
     team_features_schema,
 )
-from match_assets.features.kernel import N_EXPECTATIONS, N_RATINGS, N_STATISTICS, n_team_features
-from match_assets.features.registry import COMPARED, EXPECTATIONS, RATING_NAMES, STATISTICS
+from match_assets.features.frames import RESULTS
+from match_assets.features.layout import N_RATINGS, N_SURPLUS
+from match_assets.features.registry import ADJUSTED, COMPARED, EXPECTATIONS, RATING_NAMES, STATISTICS
+from match_assets.features.rows import places
 from tests.property.leagues import PARAMS, SHIPPED, a_frame, a_match
 
 BOTH = pytest.mark.parametrize("params", [SHIPPED, PARAMS], ids=["shipped", "short windows"])
@@ -26,10 +31,33 @@ BOTH = pytest.mark.parametrize("params", [SHIPPED, PARAMS], ids=["shipped", "sho
 
 @BOTH
 def test_every_kernel_place_has_one_definition(params: FeatureParams) -> None:
-    assert len(team_feature_definitions(params)) == n_team_features(len(params.windows))
-    assert len(STATISTICS) == N_STATISTICS
-    assert len(RATING_NAMES) == N_RATINGS
-    assert len(EXPECTATIONS) == N_EXPECTATIONS
+    at, over = places(params), len(params.windows) + 1
+    assert at.ledger == 2 * len(STATISTICS) * over + len(ADJUSTED) * len(params.windows)
+    assert at.ratings - at.ledger == len(_called_by_the_ledger(params))
+    assert (len(ADJUSTED), len(RATING_NAMES), at.ratios - at.ratings) == (N_SURPLUS, N_RATINGS, N_RATINGS)
+    assert at.ratios + at.numerators.size == at.n_team
+    assert at.n_match == 2 * at.n_team + at.compared.size + len(EXPECTATIONS)
+
+
+@BOTH
+def test_the_ledger_is_read_in_the_order_of_the_registry(params: FeatureParams) -> None:
+    at = places(params)
+    made_by = [d.made_by for d in team_feature_definitions(params)[at.ledger : at.ratings]]
+    assert made_by == [f"ledger.{name}" for name in _called_by_the_ledger(params)]
+
+
+def _called_by_the_ledger(params: FeatureParams) -> list[str]:
+    """Names of the functions that fill the places of the ledger, by the code itself."""
+    code = inspect.getsource(ledger.read_ledger.py_func)
+    [congestion, *rest] = re.findall(r"rows\[[^]]+\] = (\w+)\(", code)[1:]
+    kinds = ledger.CLEAN + 1 - ledger.WON
+    return ["rest_days", *[congestion] * len(params.congestion_days), *rest[:-1], *[rest[-1]] * kinds]
+
+
+def test_every_feature_names_the_function_that_makes_it() -> None:
+    for definition in match_feature_definitions(SHIPPED):
+        module, _, function = definition.made_by.partition(".")
+        assert callable(getattr(importlib.import_module(f"match_assets.features.{module}"), function)), definition.name
 
 
 @BOTH
@@ -43,6 +71,8 @@ def test_definitions_are_complete_sentences_of_facts() -> None:
     for definition in match_feature_definitions(SHIPPED):
         facts = (definition.group, definition.unit, definition.description, definition.null_when, definition.source)
         assert all(facts), definition.name
+        assert definition.within[0] < definition.within[1], definition.name
+        assert set(definition.reads) <= set(RESULTS), definition.name
         assert definition.window is None or definition.window in SHIPPED.windows
 
 
@@ -50,12 +80,23 @@ def test_groups_divide_the_match_features() -> None:
     groups = feature_groups(SHIPPED)
     grouped = [name for names in groups.values() for name in names]
     assert sorted(grouped) == sorted(match_feature_names(SHIPPED))
-    assert {"form_5", "form_20", "shots", "discipline", "schedule", "elo", "pi", "attack_defence"} <= set(groups)
+    assert {
+        "form_5",
+        "form_20",
+        "shots",
+        "discipline",
+        "schedule",
+        "table",
+        "head_to_head",
+        "elo",
+        "pi",
+        "attack_defence",
+    } <= set(groups)
 
 
 def test_every_comparison_named_exists() -> None:
     names = [name for name in match_feature_names(SHIPPED) if name.endswith("_difference")]
-    bases = {re.sub(r"(_\d+)?_difference$", "", name) for name in names}
+    bases = {re.sub(r"(_\d+|_weighted)?_difference$", "", name) for name in names}
     assert bases - {"pi_expected_goal"} == COMPARED
 
 
