@@ -156,11 +156,13 @@ def _season_so_far(match: Match, team: int, seen: list[dict[str, Any]], past: Pa
 
 def _table(counted: list[Match]) -> dict[int, tuple[int, int, int]]:
     """Points, goal difference and goals scored of each team, the order of the table."""
-    table = {}
-    for team in {team for m in counted for team in _teams(m)}:
-        seen = [_seen_by(m, team) for m in counted if team in _teams(m)]
-        scored, conceded = sum(s["goals_for"] for s in seen), sum(s["goals_against"] for s in seen)
-        table[team] = (sum(s["points"] for s in seen), scored - conceded, scored)
+    table: dict[int, tuple[int, int, int]] = {}
+    for match in counted:
+        for team in _teams(match):
+            seen = _seen_by(match, team)
+            won = (seen["points"], seen["goals_for"] - seen["goals_against"], seen["goals_for"])
+            points, difference, goals = (old + new for old, new in zip(table.get(team, (0, 0, 0)), won, strict=True))
+            table[team] = (points, difference, goals)
     return table
 
 
@@ -169,7 +171,7 @@ def _head_to_head(meetings: list[dict[str, Any]], params: FeatureParams) -> Row:
     return {
         "head_to_head_matches": float(len(last)),
         "head_to_head_points": _mean([s["points"] for s in last]),
-        "head_to_head_goal_difference": _mean([s["goals_for"] - s["goals_against"] for s in last]),
+        "head_to_head_margin": _mean([s["goals_for"] - s["goals_against"] for s in last]),
     }
 
 

@@ -91,15 +91,32 @@ ROUNDS = (3, 0, 1, 6)
 
 @st.composite
 def leagues(draw: st.DrawFn) -> list[Match]:
-    """One to four seasons, sorted by kick-off and id; a team plays once a day, and some teams miss seasons."""
+    """One to four seasons, sorted by kick-off and id; a team plays once a day, and some teams miss seasons.
+
+    Some matches are played days or weeks after their round, and so after or between matches of later rounds.
+    """
     matches: list[Match] = []
     for year in draw(st.sampled_from(SEASONS)):
         teams = draw(st.lists(st.integers(1, 6), min_size=2, max_size=6, unique=True))
         day = dt.datetime(year, 8, 1, tzinfo=dt.UTC)
+        season: list[Match] = []
         for _ in range(draw(st.sampled_from(ROUNDS))):
-            matches += draw(_rounds(teams, day, str(year), len(matches)))
+            season += draw(_rounds(teams, day, str(year), len(matches) + len(season)))
             day += dt.timedelta(days=draw(st.integers(1, 25)))
+        matches += postponed(season, draw(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 60)), max_size=2)))
     return sorted(matches, key=lambda match: (match["kick_off_utc"], match["match_id"]))
+
+
+def postponed(season: list[Match], delays: list[tuple[int, int]]) -> list[Match]:
+    """The season with some matches (by position, round and round) so many days later, unless a team plays that day."""
+    moved = list(season)
+    for number, days in delays if moved else ():
+        match = moved[number % len(moved)]
+        later = match | {"kick_off_utc": match["kick_off_utc"] + dt.timedelta(days=days)}
+        busy = {(m["kick_off_utc"].date(), m[f"{side}_team_id"]) for m in moved for side in ("home", "away")}
+        if not busy & {(later["kick_off_utc"].date(), later[f"{side}_team_id"]) for side in ("home", "away")}:
+            moved[number % len(moved)] = later
+    return moved
 
 
 @st.composite
