@@ -1,186 +1,193 @@
-"""Rolling team features of a drawn league: the project's kernel against polars' lazy rolling expressions.
+"""Features of drawn leagues: the project's kernels beside polars, DuckDB and pandas, all checked equal before the clock starts.
 
-Both begin with the same frame of matches and end with columns of team rows in match order, strictly before kick-off.
-polars makes the rolling means of seven statistics over three windows on all cores. The kernel, on one core, makes these
-and everything else that the project knows of a team (ratings, streaks, rest, venue form) in the same pass.
+1. The 54 rolling columns: both teams, three windows, eight statistics and the matches counted, strictly before kick-off.
+   All four begin with the same frame of matches and end with a row per match, the kernels with NaN for null.
+2. Ratings alone: Elo, pi-ratings, attack and defence, one match after the other.
+3. The whole registry from Parquet to Parquet, each run in a process of its own, and five times as many matches. The peer
+   makes what polars' expressions can state, without ratings, table, meetings and streaks.
+4. A match day of one tournament with 30 seasons behind it, and the row that the service computes for one pair of teams.
 
-    .venv/bin/python benchmarks/features.py --matches 100000
+    .venv/bin/python benchmarks/features.py --matches 1000000
 """
 
 import argparse
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+from drawn_leagues import draw_leagues
+from end_to_end import Run, measured
+from match_days import match_day, rating_seconds, service_row
 from measuring import quickest, report, require
+from numpy.typing import NDArray
+from registry_peer import KEYS, peer_columns
+from rolling_peers import COLUMNS, STATISTICS, WINDOWS, duckdb_rows, pandas_rows, polars_rows
 
 from match_assets.config import FeatureParams, load_params
-from match_assets.features import TeamState, build_team_features, team_feature_names
-from match_assets.features.frames import match_arrays, rating_settings
-from match_assets.features.kernel import Floats, replay
+from match_assets.features.rolling import MISSING, rolling_means, side_sequences
 
-WINDOWS = (5, 10, 20)
-STATISTICS = (
-    "goals_for",
-    "goals_against",
-    "points",
-    "shots_for",
-    "shots_against",
-    "shots_on_target_for",
-    "shots_on_target_against",
-)
-COLUMNS = [f"{name}_{window}" for window in WINDOWS for name in STATISTICS]
+THREADS = 2
 TOLERANCE = 1e-9
-FIRST_YEAR = 1000
-FIRST_KICK_OFF = np.datetime64(f"{FIRST_YEAR}-08-01T15:00:00", "us")
+MORE = 5
+COUNTS = ("goals", "shots", "shots_on_target", "corners")
+
+Ints = NDArray[np.int64]
+SmallInts = NDArray[np.int32]
+Floats = NDArray[np.float64]
 
 
-def draw_league(n_matches: int, *, teams: int, seed: int = 7) -> pl.DataFrame:
-    """``finished_matches`` of one tournament, season after season of a double round robin; 3 % lack their shots."""
-    chance = np.random.default_rng(seed)
-    home, away, rounds = _round_robin(teams)
-    n_seasons = -(-n_matches // home.size)
-    home, away = np.tile(home, n_seasons)[:n_matches], np.tile(away, n_seasons)[:n_matches]
-    years = FIRST_YEAR + np.repeat(np.arange(n_seasons), rounds.size)[:n_matches]
-    days = 365 * (years - FIRST_YEAR) + 4 * np.tile(rounds, n_seasons)[:n_matches]
-    frame = pl.DataFrame(
-        {
-            "match_id": np.arange(1, n_matches + 1),
-            "tournament": ["DRAWN"] * n_matches,
-            "season": [str(year) for year in years],
-            "kick_off_utc": FIRST_KICK_OFF + days * np.timedelta64(1, "D"),
-            "is_kick_off_time_known": [True] * n_matches,
-            "home_team_id": home + 1,
-            "away_team_id": away + 1,
-            "is_walkover": [False] * n_matches,
-        }
-    )
-    strength = chance.normal(0, 0.25, teams)
-    counts = []
-    for side, own, other in (("home", home, away), ("away", away, home)):
-        edge = np.exp(strength[own] - strength[other] + (0.12 if side == "home" else -0.12))
-        shots = chance.poisson(12 * edge)
-        on_target = chance.binomial(shots, 0.35)
-        counts += [
-            pl.Series(f"{side}_goals", chance.binomial(on_target, 0.3)),
-            pl.Series(f"{side}_shots", shots),
-            pl.Series(f"{side}_shots_on_target", on_target),
-            *(
-                pl.Series(f"{side}_{name}", chance.poisson(mean, n_matches))
-                for name, mean in (("corners", 5), ("fouls", 11), ("yellow_cards", 2), ("red_cards", 0.1))
-            ),
-        ]
-    is_known = pl.Series("is_known", chance.random(n_matches) > 0.03)
-    return frame.with_columns(
-        pl.col("kick_off_utc").dt.replace_time_zone("UTC"),
-        pl.format("Team {}", "home_team_id").alias("home_team"),
-        pl.format("Team {}", "away_team_id").alias("away_team"),
-        *(
-            pl.when(is_known | series.name.endswith("_goals")).then(series).cast(pl.Int16).alias(series.name)
-            for series in counts
-        ),
-    )
+# -- the rolling columns ---------------------------------------------------------------------------------------------------
 
 
-def _round_robin(teams: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Home, away and round of a double round robin by the circle method; every team plays once in every round."""
-    circle, pairs = list(range(teams)), []
-    for turn in range(teams - 1):
-        halves = zip(circle[: teams // 2], reversed(circle[teams // 2 :]), strict=True)
-        pairs += [(turn, *(pair if (turn + place) % 2 else pair[::-1])) for place, pair in enumerate(halves)]
-        circle = [circle[0], circle[-1], *circle[1:-1]]
-    first = np.array(pairs)
-    both = np.concatenate([first, first[:, [0, 2, 1]] + [teams - 1, 0, 0]])
-    return both[:, 1], both[:, 2], both[:, 0]
+def kernel_rows(matches: pl.DataFrame) -> Floats:
+    """From the frame to (27, 2 n) columns in match order, home team first; two tournaments at a time."""
+    bounds, home, away = team_positions(matches)
+    values = side_values(matches)
+    rows = np.empty((len(WINDOWS) * (len(STATISTICS) + 1), 2 * matches.height))
+
+    def one(number: int) -> None:
+        first, last = bounds[number : number + 2]
+        ours = slice(2 * first, 2 * last)
+        base = min(home[first:last].min(), away[first:last].min())
+        n_teams = max(home[first:last].max(), away[first:last].max()) - base + 1
+        sequences = side_sequences(home[first:last] - base, away[first:last] - base, n_teams)
+        rolling_means(values[:, ours], sequences, WINDOWS, out=rows[:, ours])
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(one, range(bounds.size - 1)):
+            pass
+    return rows
 
 
-def polars_rows(matches: pl.DataFrame) -> pl.DataFrame:
-    """The peer: team rows by rolling expressions over each team's matches, shifted by one, home team first."""
-
-    def side(own: str, other: str) -> pl.LazyFrame:
-        goals, conceded = pl.col(f"{own}_goals"), pl.col(f"{other}_goals")
-        return matches.lazy().select(
-            "match_id",
-            "kick_off_utc",
-            pl.col(f"{own}_team_id").alias("team_id"),
-            pl.lit(own == "home").alias("is_home"),
-            goals.alias("goals_for"),
-            conceded.alias("goals_against"),
-            (3 * (goals > conceded) + (goals == conceded)).cast(pl.Int16).alias("points"),
-            *(
-                pl.col(f"{which}_{count}").alias(f"{count}_{name}")
-                for count in ("shots", "shots_on_target")
-                for name, which in (("for", own), ("against", other))
-            ),
-        )
-
-    means = [
-        pl.col(name).rolling_mean(window, min_samples=1).shift(1).over("team_id").alias(f"{name}_{window}")
-        for window in WINDOWS
-        for name in STATISTICS
-    ]
-    rows = pl.concat([side("home", "away"), side("away", "home")])
-    by_team = rows.sort("team_id", "kick_off_utc").with_columns(means)
-    in_order = by_team.sort("kick_off_utc", "match_id", "is_home", descending=[False, False, True])
-    return in_order.select("match_id", "is_home", *COLUMNS).collect()
+def team_positions(matches: pl.DataFrame) -> tuple[Ints, Ints, Ints]:
+    """Where each tournament begins, and the place of each match's teams in a list of all teams."""
+    begins = np.flatnonzero(np.diff(matches["tournament"].rle_id().to_numpy())) + 1
+    home, away = matches["home_team_id"].to_numpy(), matches["away_team_id"].to_numpy()
+    # ids as small as these need no sorting: which of them exist, counted up, is their place
+    exists = np.zeros(max(home.max(), away.max()) + 1, np.int64)
+    exists[home] = exists[away] = 1
+    place = np.cumsum(exists) - 1
+    return np.concatenate([[0], begins, [matches.height]]), place[home], place[away]
 
 
-def kernel_values(matches: pl.DataFrame, params: FeatureParams) -> Floats:
-    """The kernel and the border to it, without the checks of the public function: ``(feature, team row)``."""
-    rows = matches.sort("kick_off_utc", "match_id")
-    team_ids = np.unique(np.concatenate([rows["home_team_id"].to_numpy(), rows["away_team_id"].to_numpy()]))
-    seasons = tuple(rows["season"].cast(pl.Int64).unique().sort())
-    state = TeamState.blank(params).copy_with(dict.fromkeys(team_ids.tolist(), ""), seasons, params)
-    values = np.empty((len(team_feature_names(params)), 2 * rows.height))
-    arrays = match_arrays(rows, state.team_ids, seasons, with_results=True)
-    replay(arrays, state.arrays, rating_settings(params), values)
+def side_values(matches: pl.DataFrame) -> SmallInts:
+    """The eight statistics of every side row, MISSING where unknown."""
+    counts = {
+        (side, name): matches[f"{side}_{name}"].cast(pl.Int32).fill_null(MISSING).to_numpy()
+        for side in ("home", "away")
+        for name in COUNTS
+    }
+    values = np.empty((len(STATISTICS), 2 * matches.height), np.int32)
+    for venue, (own, other) in enumerate((("home", "away"), ("away", "home"))):
+        scored, conceded = counts[own, "goals"], counts[other, "goals"]
+        columns = [scored, conceded, 3 * (scored > conceded) + (scored == conceded)]
+        columns += [counts[side, name] for name in COUNTS[1:3] for side in (own, other)]
+        for place, column in enumerate([*columns, counts[own, "corners"]]):
+            values[place, venue::2] = column
     return values
 
 
-def check_equal(matches: pl.DataFrame, params: FeatureParams) -> float:
-    """Largest difference of all rolling means; the same rows must be unknown to both, and the build equal to both."""
-    theirs = polars_rows(matches).select(COLUMNS).to_numpy()
-    positions = [team_feature_names(params).index(name) for name in COLUMNS]
-    ours = kernel_values(matches, params)[positions].T
-    built = build_team_features(matches, params).team_features.select(COLUMNS).to_numpy()
-    require(np.array_equal(built, ours, equal_nan=True), "the kernel and build_team_features")
-    require(np.array_equal(np.isnan(ours), np.isnan(theirs)), "which rolling means are known")
-    largest = float(np.nanmax(np.abs(ours - theirs)))
-    require(largest <= TOLERANCE, f"rolling means by up to {largest}")
-    return largest
+def time_rolling(matches: pl.DataFrame, rounds: int) -> dict[str, float]:
+    """Seconds of each way, after all four were found to agree."""
+    ours = kernel_rows(matches)
+    found = np.concatenate([ours[:, 0::2], ours[:, 1::2]]).T
+    largest = 0.0
+    ways: dict[str, Callable[[pl.DataFrame], object]] = {
+        "polars": polars_rows,
+        "duckdb": duckdb_rows,
+        "pandas": pandas_rows,
+    }
+    for name, way in ways.items():
+        theirs = way(matches)[COLUMNS].to_numpy()
+        require(np.array_equal(np.isnan(found), np.isnan(theirs)), f"which rolling columns {name} knows")
+        largest = max(largest, float(np.nanmax(np.abs(found - theirs))))
+        require(largest <= TOLERANCE, f"rolling columns of {name} by up to {largest}")
+    print(f"{len(COLUMNS)} rolling columns of {matches.height} matches: four ways agree within {largest:.1e}")
+    del ours, found, theirs
+    works = {"kernels": lambda: kernel_rows(matches), "polars": lambda: polars_rows(matches)}
+    seconds = quickest(works, rounds=2 * rounds)
+    slow = {"duckdb": lambda: duckdb_rows(matches), "pandas": lambda: pandas_rows(matches), **works}
+    for name, took in quickest(slow, rounds=max(1, rounds // 2)).items():
+        seconds[name] = min(took, seconds.get(name, took))
+    for name, took in seconds.items():
+        print(f"  {name:8} {took:8.3f} s, {seconds['kernels'] / took:.3f} of the kernels' speed")
+    return seconds
+
+
+# -- the whole registry ----------------------------------------------------------------------------------------------------
+
+
+def check_registry(rows: Path, theirs: Path, params: FeatureParams) -> None:
+    """Every column that the peer makes is the project's column."""
+    for name in peer_columns(params):
+        ours, other = (pl.read_parquet(path, columns=[*KEYS, name]) for path in (rows / "*.parquet", theirs))
+        require(ours.select(KEYS).equals(other.select(KEYS)), "the order of the rows")
+        mine, peers = ours[name].to_numpy(), other[name].to_numpy()
+        require(np.array_equal(np.isnan(mine), np.isnan(peers)), f"which values of {name} are known")
+        largest = float(np.nanmax(np.abs(mine - peers), initial=0.0))
+        require(largest <= TOLERANCE, f"{name} by up to {largest}")
+
+
+def time_registry(folder: Path, n_matches: int, params: FeatureParams, rounds: int) -> dict[str, float]:
+    """End to end: the ratio to polars, the memory, and five times the matches."""
+    source, larger = folder / "matches.parquet", folder / "more.parquet"
+    matches = draw_leagues(n_matches)
+    size = matches.estimated_size()
+    write_by_tournament(matches, source)
+    write_by_tournament(draw_leagues(MORE * n_matches), larger)
+    del matches
+    ours, theirs = folder / "rows", folder / "peer.parquet"
+    runs = [(measured("kernels", source, ours), measured("polars", source, theirs)) for _ in range(rounds)]
+    check_registry(ours, theirs, params)
+    best, peer = quickest_of([kernels for kernels, _ in runs]), quickest_of([polars for _, polars in runs])
+    width = len(pl.read_parquet_schema(next(ours.glob("*.parquet"))))
+    print(f"registry from Parquet to Parquet, {width} columns; the peer's {len(peer_columns(params))} agree")
+    print(
+        f"  kernels {best.seconds:.2f} s and {best.bytes / 1e6:.0f} MB, polars {peer.seconds:.2f} s and {peer.bytes / 1e6:.0f} MB"
+    )
+    more = quickest_of([measured("kernels", larger, ours) for _ in range(rounds)])
+    print(
+        f"  {MORE} times the matches: {more.seconds:.2f} s and {more.bytes / 1e6:.0f} MB; the input takes {size / 1e6:.0f} MB"
+    )
+    return {
+        "end_to_end_vs_polars": peer.seconds / best.seconds,
+        "peak_memory_vs_input": max(best.bytes / size, more.bytes / (MORE * size)),
+        "seconds_5m_vs_1m": more.seconds / best.seconds,
+    }
+
+
+def write_by_tournament(matches: pl.DataFrame, path: Path) -> None:
+    """Parquet with a row group a tournament, as they would be written one by one."""
+    bounds, _, _ = team_positions(matches)
+    matches.write_parquet(path, row_group_size=int(np.diff(bounds).max()))
+
+
+def quickest_of(runs: list[Run]) -> Run:
+    """The least time and the least memory."""
+    return Run(min(run.seconds for run in runs), min(run.bytes for run in runs))
+
+
+# -- all of it -------------------------------------------------------------------------------------------------------------
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--matches", type=int, default=100_000)
-    parser.add_argument("--teams", type=int, default=20, help="teams of the league, an even number")
-    parser.add_argument("--rounds", type=int, default=7, help="timed rounds, of which the quickest counts")
+    parser.add_argument("--matches", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3, help="timed rounds, of which the quickest counts")
     arguments = parser.parse_args()
     params = load_params().features.model_copy(update={"windows": WINDOWS})
-    matches = draw_league(arguments.matches, teams=arguments.teams)
-    largest = check_equal(matches, params)  # compiles the kernel too, or loads it
-    print(f"{matches.height} matches, {arguments.teams} teams: {len(COLUMNS)} rolling means agree within {largest:.1e}")
-    seconds = quickest(
-        {
-            "polars": lambda: polars_rows(matches),
-            "kernel": lambda: kernel_values(matches, params),
-            "build": lambda: build_team_features(matches, params),
-        },
-        rounds=arguments.rounds,
-    )
-    n_columns = len(team_feature_names(params))
-    print(f"polars lazy, {len(COLUMNS)} columns, {pl.thread_pool_size()} threads: {seconds['polars']:.4f} s")
-    print(f"kernel, {n_columns} columns, 1 thread: {seconds['kernel']:.4f} s")
-    print(f"build_team_features, checked and as a frame, {n_columns} columns: {seconds['build']:.4f} s")
-    report(
-        {
-            "kernel_vs_polars": seconds["polars"] / seconds["kernel"],
-            "build_vs_polars": seconds["polars"] / seconds["build"],
-            "match_rows_per_second": matches.height / seconds["kernel"],
-            "polars_seconds": seconds["polars"],
-            "kernel_seconds": seconds["kernel"],
-            "build_seconds": seconds["build"],
-        }
-    )
+    matches = draw_leagues(arguments.matches)
+    seconds = time_rolling(matches, arguments.rounds)
+    figures = {f"kernel_vs_{name}": seconds[name] / seconds["kernels"] for name in ("polars", "duckdb", "pandas")}
+    ratings = rating_seconds(matches, params, arguments.rounds) * 1_000_000 / matches.height
+    del matches
+    with tempfile.TemporaryDirectory() as folder:
+        registry = time_registry(Path(folder), arguments.matches, params, arguments.rounds)
+    figures |= {"end_to_end_vs_polars": registry.pop("end_to_end_vs_polars"), "ratings_seconds_per_million": ratings}
+    report(figures | registry | match_day(params, arguments.rounds) | service_row(params))
 
 
 if __name__ == "__main__":
