@@ -70,6 +70,10 @@ e2e: setup ## The whole chain through a browser
 golden: setup ## Rewrite the golden files; review their diff
 	@MATCH_ASSETS_GOLDEN=rewrite $(BIN)/pytest tests -k golden $(PYTEST)
 
+.PHONY: docs
+docs: setup ## Write docs/features.md from the registry
+	@$(BIN)/python -m match_assets.features.document > docs/features.md.new && mv docs/features.md.new docs/features.md
+
 .PHONY: format
 format: setup ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix $(PYTHON_CODE)

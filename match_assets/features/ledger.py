@@ -68,11 +68,14 @@ def rest_days(counters: Ints, since: int, time: int, cap: float) -> float:
 
 @compiled
 def matches_last_days(counters: Ints, dates: Ints, since: int, time: int, span: int) -> float:
-    """Dates within the span before the time."""
+    """Dates within the span before the time; they were noted in order, but for a part of a day."""
     count = 0.0
     if since != NEWCOMER:
-        for slot in range(min(counters[DATES], N_DATES)):
-            count += time - span <= dates[slot] < time
+        for age in range(1, min(counters[DATES], N_DATES) + 1):
+            date = dates[(counters[DATES] - age) % N_DATES]
+            if date < time - span - MICROSECONDS_A_DAY:
+                break
+            count += time - span <= date < time
     return count
 
 
@@ -120,9 +123,8 @@ def season_phase(standings: Ints, season: int, time: int) -> float:
     """Share of a year since the season's first match."""
     first = time
     for team in range(standings.shape[1]):
-        if standings[0, team] == season:
-            first = min(first, standings[2, team])
-    return (time - first) / (MICROSECONDS_A_DAY * DAYS_A_YEAR)
+        first = min(first, standings[2, team] if standings[0, team] == season else time)
+    return float(time - first) / (MICROSECONDS_A_DAY * DAYS_A_YEAR)
 
 
 @compiled

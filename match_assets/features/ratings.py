@@ -118,7 +118,7 @@ def rate(
             _enter(seasons, ratings, home, season, settings)
             _enter(seasons, ratings, away, season, settings)
             if not matches.is_walkover[match]:
-                _apply(ratings, home, away, matches.counts[match], settings, statistics, 2 * match)
+                _apply(ratings, home, away, matches.counts, match, settings, statistics)
 
 
 @compiled
@@ -132,57 +132,60 @@ def _enter(seasons: Ints, ratings: Floats, team: int, season: int, settings: Set
 
 @compiled
 def _apply(
-    ratings: Floats, home: int, away: int, counts: SmallInts, settings: Settings, statistics: SmallInts, row: int
+    ratings: Floats, home: int, away: int, counts: SmallInts, match: int, settings: Settings, statistics: SmallInts
 ) -> None:
-    h, a = ratings[home], ratings[away]
-    margin = counts[0, GOALS] - counts[1, GOALS]
-    score = 0.5 if margin == 0 else (1.0 if margin > 0 else 0.0)
-    expected = elo_expectation(h[ELO], a[ELO], settings.elo_home_advantage)
-    _note(statistics, SCORE_SURPLUS, row, score - expected, expected - score)
-    _note(statistics, OPPONENT_ELO, row, a[ELO], h[ELO])
+    # element by element: a slice of an array costs as much as an exponential
+    margin = float(counts[match, 0, GOALS] - counts[match, 1, GOALS])
+    score = 0.5 if margin == 0.0 else (1.0 if margin > 0.0 else 0.0)
+    home_elo, away_elo = ratings[home, ELO], ratings[away, ELO]
+    surprise = score - elo_expectation(home_elo, away_elo, settings.elo_home_advantage)
+    _note(statistics, SCORE_SURPLUS, match, surprise, -surprise)
+    _note(statistics, OPPONENT_ELO, match, away_elo, home_elo)
     # the root of Hvattum & Arntzen is quicker than a power
     size = 1.0 + abs(margin)
     stretch = math.sqrt(size) if settings.elo_margin_exponent == 0.5 else math.pow(size, settings.elo_margin_exponent)
-    step = settings.elo_k_factor * stretch * (score - expected)
-    h[ELO] += step
-    a[ELO] -= step
-    error = margin - pi_goal_difference(h[PI_HOME], a[PI_AWAY])
+    step = settings.elo_k_factor * stretch * surprise
+    ratings[home, ELO] = home_elo + step
+    ratings[away, ELO] = away_elo - step
+    error = margin - pi_goal_difference(ratings[home, PI_HOME], ratings[away, PI_AWAY])
     step = math.copysign(PI_DIVISOR / LOG_TEN * math.log(1.0 + abs(error)), error) * settings.pi_lambda
-    h[PI_HOME] += step
-    h[PI_AWAY] += step * settings.pi_gamma
-    a[PI_AWAY] -= step
-    a[PI_HOME] -= step * settings.pi_gamma
+    ratings[home, PI_HOME] += step
+    ratings[home, PI_AWAY] += step * settings.pi_gamma
+    ratings[away, PI_AWAY] -= step
+    ratings[away, PI_HOME] -= step * settings.pi_gamma
     # both sides' expectations before either is moved; a step counts in goals, so that one rate serves both kinds
     share, prior = settings.log_home_advantage / 2.0, settings.prior_goals
-    for_home = expected_count(prior, share, h[ATTACK], a[DEFENCE])
-    for_away = expected_count(prior, -share, a[ATTACK], h[DEFENCE])
-    scored, conceded = counts[0, GOALS] - for_home, counts[1, GOALS] - for_away
-    _note(statistics, GOALS_FOR_SURPLUS, row, scored, conceded)
-    _note(statistics, GOALS_AGAINST_SURPLUS, row, conceded, scored)
-    _step(h, a, ATTACK, DEFENCE, settings.learning_rate * scored)
-    _step(a, h, ATTACK, DEFENCE, settings.learning_rate * conceded)
+    for_home = expected_count(prior, share, ratings[home, ATTACK], ratings[away, DEFENCE])
+    for_away = expected_count(prior, -share, ratings[away, ATTACK], ratings[home, DEFENCE])
+    scored, conceded = counts[match, 0, GOALS] - for_home, counts[match, 1, GOALS] - for_away
+    _note(statistics, GOALS_FOR_SURPLUS, match, scored, conceded)
+    _note(statistics, GOALS_AGAINST_SURPLUS, match, conceded, scored)
+    _step(ratings, home, ATTACK, away, DEFENCE, settings.learning_rate * scored)
+    _step(ratings, away, ATTACK, home, DEFENCE, settings.learning_rate * conceded)
     prior = settings.prior_shots_on_target
     rate_of_shots = settings.learning_rate * settings.prior_goals / prior
-    for_home = expected_count(prior, share, h[TARGET_ATTACK], a[TARGET_DEFENCE])
-    for_away = expected_count(prior, -share, a[TARGET_ATTACK], h[TARGET_DEFENCE])
-    if counts[0, SHOTS_ON_TARGET] != MISSING:
-        _step(h, a, TARGET_ATTACK, TARGET_DEFENCE, rate_of_shots * (counts[0, SHOTS_ON_TARGET] - for_home))
-    if counts[1, SHOTS_ON_TARGET] != MISSING:
-        _step(a, h, TARGET_ATTACK, TARGET_DEFENCE, rate_of_shots * (counts[1, SHOTS_ON_TARGET] - for_away))
+    for_home = expected_count(prior, share, ratings[home, TARGET_ATTACK], ratings[away, TARGET_DEFENCE])
+    for_away = expected_count(prior, -share, ratings[away, TARGET_ATTACK], ratings[home, TARGET_DEFENCE])
+    shots, shots_of_away = counts[match, 0, SHOTS_ON_TARGET], counts[match, 1, SHOTS_ON_TARGET]
+    if shots != MISSING:
+        _step(ratings, home, TARGET_ATTACK, away, TARGET_DEFENCE, rate_of_shots * (shots - for_home))
+    if shots_of_away != MISSING:
+        _step(ratings, away, TARGET_ATTACK, home, TARGET_DEFENCE, rate_of_shots * (shots_of_away - for_away))
 
 
 @compiled
-def _step(side: Floats, opponent: Floats, attack: int, defence: int, step: float) -> None:
-    side[attack] = min(max(side[attack] + step, -STRENGTH_LIMIT), STRENGTH_LIMIT)
-    opponent[defence] = min(max(opponent[defence] - step, -STRENGTH_LIMIT), STRENGTH_LIMIT)
+def _step(ratings: Floats, side: int, attack: int, opponent: int, defence: int, step: float) -> None:
+    ratings[side, attack] = min(max(ratings[side, attack] + step, -STRENGTH_LIMIT), STRENGTH_LIMIT)
+    ratings[opponent, defence] = min(max(ratings[opponent, defence] - step, -STRENGTH_LIMIT), STRENGTH_LIMIT)
 
 
 @compiled
-def _note(statistics: SmallInts, statistic: int, row: int, home: float, away: float) -> None:
+def _note(statistics: SmallInts, statistic: int, match: int, home: float, away: float) -> None:
     """What a match was to each side, in whole ten-thousandths."""
-    for venue in range(2):
-        scaled = math.floor(SURPLUS_SCALE * (home if venue == 0 else away) + 0.5)
-        statistics[statistic, row + venue] = np.int32(min(max(scaled, -SURPLUS_LIMIT), SURPLUS_LIMIT))
+    scaled = math.floor(SURPLUS_SCALE * home + 0.5)
+    statistics[statistic, 2 * match] = np.int32(min(max(scaled, -SURPLUS_LIMIT), SURPLUS_LIMIT))
+    scaled = math.floor(SURPLUS_SCALE * away + 0.5)
+    statistics[statistic, 2 * match + 1] = np.int32(min(max(scaled, -SURPLUS_LIMIT), SURPLUS_LIMIT))
 
 
 @compiled

@@ -205,6 +205,8 @@ def form(
         window_means(sums, known, spans[START], spans[STOP], windows, 1.0, rows, place, 1)
         for team in range(state.n_held.size):
             begin, end = sequences.bounds[team], sequences.bounds[team + 1]
+            if begin == end:
+                continue
             _weigh(values, begin, end, begin + state.n_held[team], sequences.entered[team], sequences.begins,
                    state.weighted[team, OVERALL, counted], decay, weighted)  # fmt: skip
         _weighted_means(weighted, spans[START], spans[STOP], rows[place + windows.size])
@@ -215,6 +217,8 @@ def form(
         window_means(sums, known, spans[VENUE_START], spans[VENUE_STOP], windows, 1.0, rows, place, 1)
         for pair in range(sequences.venue_entered.size):
             begin, end = sequences.venue_bounds[pair], sequences.venue_bounds[pair + 1]
+            if begin == end:
+                continue
             fresh = begin
             while fresh < end and sequences.members[sequences.venue_members[fresh]] < 0:
                 fresh += 1
@@ -250,7 +254,7 @@ def _weigh(
             if values[place] != MISSING:
                 total, weight = total + values[place], weight + 1.0
         weighted[place, 0], weighted[place, 1] = total, weight
-    if begin < end and entered == end:
+    if entered == end:
         total, weight = 0.0, 0.0
     carried[0], carried[1] = total, weight
 

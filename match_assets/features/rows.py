@@ -25,6 +25,7 @@ from match_assets.features.registry import (
 from match_assets.features.rolling import divided, form, hold
 
 MEASURES = tuple(statistic.measure for statistic in STATISTICS)
+NO_STATISTICS = np.empty((N_SURPLUS + len(MEASURES), 0), np.int32)
 
 
 class Places(NamedTuple):
@@ -73,10 +74,10 @@ def team_rows(matches: MatchArrays, state: StateArrays, params: FeatureParams, *
     """
     at, settings = places(params), kernel_settings(params)
     rows = np.empty((at.n_team, 2 * matches.home.size))
-    statistics = statistics_of(matches.counts, MEASURES)
+    is_played = matches.counts.shape[0] > 0
+    statistics = statistics_of(matches.counts, MEASURES) if is_played else NO_STATISTICS
     # the ratings keep their own account of seasons, since the ledger's moves on as it goes
     seasons = np.ascontiguousarray(state.counters[:, SEASON])
-    is_played = matches.counts.shape[0] > 0
     rate(matches, seasons, state.ratings, settings, rows[at.ratings : at.ratings + N_RATINGS], statistics)
     sequences = walk(matches, state, settings, rows[at.ledger : at.ratings])
 
