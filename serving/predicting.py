@@ -3,19 +3,22 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
-import polars as pl
+import numpy as np
+from numpy.typing import NDArray
 
 from match_assets.config import FeatureParams, ServiceParams
 from match_assets.errors import MatchAssetsError, UnknownTeamError
-from match_assets.features.build import assemble_match_features, fixture_team_features
+from match_assets.features.registry import match_feature_names
 from match_assets.names import folded
 from serving.problems import RefusedRequestError, refusal
 from serving.schemas import BatchAnswer, BatchItem, BatchQuery, BatchResult, PairQuery, Prediction
-from serving.snapshots import Snapshot, TournamentView, predict_rows
+from serving.snapshots import Snapshot, TournamentView, checked_probabilities, predictions
 
 Value = TypeVar("Value")
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,17 @@ def tournament_view(snapshot: Snapshot, tournament: str) -> TournamentView:
 def predict_pairs(snapshot: Snapshot, pairs: Sequence[Pair], params: FeatureParams) -> list[Prediction]:
     """Predictions of pairs, in their order; the feature rows come from the code that made the training rows."""
     answers: dict[int, Prediction] = {}
+    champion = snapshot.champion
+    columns = _positions(champion.model.feature_names, params)
     for tournament in sorted({pair.tournament for pair in pairs}):
         view = snapshot.tournaments[tournament]
         positions = [position for position, pair in enumerate(pairs) if pair.tournament == tournament]
-        rows = _feature_rows(view, pairs, positions, params)
-        made = predict_rows(snapshot.champion, snapshot.feature_version, rows, view.state_sha256)
-        # ids -1, -2, ... tell the rows apart: they come back in kick-off order, not in ours
-        answers |= {-1 - row_id: each for row_id, each in zip(rows["match_id"], made, strict=True)}
+        asked = [pairs[position] for position in positions]
+        rows = np.stack([_feature_row(view, pair)[columns] for pair in asked])
+        chances = checked_probabilities(champion, rows)
+        facts = [_facts(view, pair) for pair in asked]
+        made = predictions(champion, snapshot.feature_version, facts, chances, view.state_sha256)
+        answers |= dict(zip(positions, made, strict=True))
     return [answers[position] for position in range(len(pairs))]
 
 
@@ -179,27 +186,22 @@ def _refuse_date(view: TournamentView, kick_off: dt.datetime, limits: ServicePar
         )
 
 
-def _feature_rows(
-    view: TournamentView, pairs: Sequence[Pair], positions: Sequence[int], params: FeatureParams
-) -> pl.DataFrame:
-    asked = [pairs[position] for position in positions]
-    fixtures = pl.DataFrame(
-        {
-            "match_id": [-1 - position for position in positions],
-            "tournament": [view.tournament] * len(asked),
-            "season": [view.season] * len(asked),
-            "kick_off_utc": [pair.kick_off_utc for pair in asked],
-            "is_kick_off_time_known": [True] * len(asked),
-            "home_team_id": [pair.home_team_id for pair in asked],
-            "away_team_id": [pair.away_team_id for pair in asked],
-        },
-        schema_overrides={"kick_off_utc": pl.Datetime("us", "UTC")},
-    )
-    wide = assemble_match_features(fixture_team_features(view.state, fixtures, params), params)
-    return wide.with_columns(
-        home_team=pl.Series([view.team_names[team] for team in wide["home_team_id"]], dtype=pl.String),
-        away_team=pl.Series([view.team_names[team] for team in wide["away_team_id"]], dtype=pl.String),
-    )
+@lru_cache(maxsize=8)
+def _positions(names: tuple[str, ...], params: FeatureParams) -> NDArray[np.int64]:
+    """Where the features that a model reads stand in a row of the registry."""
+    places = {name: place for place, name in enumerate(match_feature_names(params))}
+    return np.array([places[name] for name in names], np.int64)
+
+
+def _feature_row(view: TournamentView, pair: Pair) -> NDArray[np.float64]:
+    microseconds = (pair.kick_off_utc - EPOCH) // dt.timedelta(microseconds=1)
+    return view.reader.row(pair.home_team_id, pair.away_team_id, int(view.season), microseconds)
+
+
+def _facts(view: TournamentView, pair: Pair) -> tuple[object, ...]:
+    home, away = pair.home_team_id, pair.away_team_id
+    names = view.team_names
+    return 0, view.tournament, view.season, pair.kick_off_utc, home, names[home], away, names[away]
 
 
 def _only_match_id(item: BatchItem) -> int:

@@ -1,7 +1,7 @@
 """What answers are made from: one immutable snapshot of champion and features, swapped whole."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from match_assets.config import FeatureParams
 from match_assets.errors import ModelError
+from match_assets.features.pairs import PairReader
 from match_assets.features.registry import feature_version, match_feature_names
 from match_assets.features.state import TeamState
 from match_assets.keys import DataKey
@@ -35,8 +36,8 @@ class Predictor(Protocol):
     def training(self) -> Mapping[str, Any]:
         """Facts about the fit."""
 
-    def predict(self, matches: pl.DataFrame) -> NDArray[np.float64]:
-        """Probabilities (n, 3) of home, draw, away."""
+    def predict(self, matches: pl.DataFrame | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities (n, 3) of home, draw, away, of a frame or of rows in the order of ``feature_names``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ class TournamentView:
     tournament: str
     season: str
     state: TeamState
+    reader: PairReader
     state_sha256: str
     team_names: Mapping[int, str]
     ids_by_name: Mapping[str, tuple[int, ...]]
@@ -152,10 +154,21 @@ def predict_rows(champion: Champion, version: str, rows: pl.DataFrame, features_
     Raises:
         ModelError: the model gives anything but finite probabilities that sum to 1.
     """
-    chances = checked_probabilities(champion, rows)
     facts = rows.select(
         "match_id", "tournament", "season", "kick_off_utc", "home_team_id", "home_team", "away_team_id", "away_team"
     )
+    chances = checked_probabilities(champion, rows)
+    return predictions(champion, version, facts.iter_rows(), chances, features_sha256)
+
+
+def predictions(
+    champion: Champion,
+    version: str,
+    facts: Iterable[tuple[Any, ...]],
+    chances: NDArray[np.float64],
+    features_sha256: str,
+) -> list[Prediction]:
+    """Predictions from what is known of the matches (id, tournament, season, kick-off, both teams' ids and names)."""
     return [
         Prediction(
             match_id=match_id if match_id > 0 else None,
@@ -170,26 +183,26 @@ def predict_rows(champion: Champion, version: str, rows: pl.DataFrame, features_
             features_sha256=features_sha256,
         )
         for (match_id, tournament, season, kick_off, home_id, home, away_id, away), chance in zip(
-            facts.iter_rows(), chances.tolist(), strict=True
+            facts, chances.tolist(), strict=True
         )
     ]
 
 
-def checked_probabilities(champion: Champion, rows: pl.DataFrame) -> NDArray[np.float64]:
-    """Probabilities (n, 3) of home, draw, away.
+def checked_probabilities(champion: Champion, rows: pl.DataFrame | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities (n, 3) of home, draw, away, of a frame or of rows in the order of the model's features.
 
     Raises:
         ModelError: the model gives anything but finite probabilities that sum to 1.
     """
     chances = np.asarray(champion.model.predict(rows), dtype=np.float64)
     is_sound = (
-        chances.shape == (rows.height, 3)
+        chances.shape == (len(rows), 3)
         and bool(((chances > 0) & (chances < 1)).all())  # false for NaN as well
         and bool(np.allclose(chances.sum(axis=1), 1.0, rtol=0, atol=1e-6))
     )
     if not is_sound:
         raise ModelError(
-            f"champion {champion.version} gives no probabilities for {rows.height} rows; promote another version",
+            f"champion {champion.version} gives no probabilities for {len(rows)} rows; promote another version",
             version=champion.version,
         )
     return chances
@@ -213,7 +226,8 @@ def _view(tournament: str, partition: str, frame: pl.DataFrame, digest: str, par
     ids_by_name: dict[str, tuple[int, ...]] = {}
     for team_id, name in team_names.items():
         ids_by_name[folded(name)] = (*ids_by_name.get(folded(name), ()), team_id)
-    return TournamentView(tournament, DataKey.parse(partition).season, state, digest, team_names, ids_by_name)
+    season = DataKey.parse(partition).season
+    return TournamentView(tournament, season, state, PairReader(state, params), digest, team_names, ids_by_name)
 
 
 def _played(sets: FeatureSets) -> frozenset[int]:
