@@ -158,12 +158,16 @@ def _table(counted: list[Match]) -> dict[int, tuple[int, int, int]]:
     """Points, goal difference and goals scored of each team, the order of the table."""
     table: dict[int, tuple[int, int, int]] = {}
     for match in counted:
-        for team in _teams(match):
-            seen = _seen_by(match, team)
-            won = (seen["points"], seen["goals_for"] - seen["goals_against"], seen["goals_for"])
-            points, difference, goals = (old + new for old, new in zip(table.get(team, (0, 0, 0)), won, strict=True))
-            table[team] = (points, difference, goals)
+        margin = match["home_goals"] - match["away_goals"]
+        for side, won in (("home", margin), ("away", -margin)):
+            team = match[f"{side}_team_id"]
+            points, difference, goals = table.get(team, (0, 0, 0))
+            table[team] = (points + _points(won), difference + won, goals + match[f"{side}_goals"])
     return table
+
+
+def _points(margin: int) -> int:
+    return 3 if margin > 0 else 1 if margin == 0 else 0
 
 
 def _head_to_head(meetings: list[dict[str, Any]], params: FeatureParams) -> Row:
@@ -198,7 +202,7 @@ def _seen_by(match: Match, team: int) -> dict[str, Any]:
         cards = (match[f"{side}_yellow_cards"], match[f"{side}_red_cards"])
         counts[role, "cards"] = None if None in cards else sum(cards)
     margin = counts["own", "goals"] - counts["other", "goals"]
-    counts["own", "points"] = 3 if margin > 0 else 1 if margin == 0 else 0
+    counts["own", "points"] = _points(margin)
     seen = {name: counts[role, count] for name, (role, count) in STATISTICS.items()}
     return seen | {"is_home": is_home, "opponent": match[f"{other}_team_id"], "season": match["season"]}
 
