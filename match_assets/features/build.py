@@ -177,20 +177,11 @@ def assemble_match_features(team_features: pl.DataFrame, params: FeatureParams) 
         SchemaMismatchError: a column is missing or of another type.
         DataError: a match without exactly one home and one away team.
     """
-    keys = checked(team_features, TEAM_KEYS, what="team_match_features").select("match_id", "is_home")
+    rows = checked_team_features(team_features, params)
+    keys = rows.select("match_id", "is_home")
     if keys.is_duplicated().any() or keys["match_id"].n_unique() * 2 != keys.height:
         raise DataError("team_match_features: each match needs one row of its home team and one of its away team")
-    schema = team_features_schema(params)
-    missing = [name for name in schema if name not in team_features.columns]
-    if missing:
-        raise SchemaMismatchError(
-            f"team_match_features: column {missing[0]} is missing; feature version {feature_version(params)} needs it: "
-            "materialise team_match_features again",
-            column=missing[0],
-            expected=str(schema[missing[0]]),
-            found=None,
-        )
-    ordered = team_features.select(schema.keys()).sort("kick_off_utc", "match_id")
+    ordered = rows.sort("kick_off_utc", "match_id")
     home, away = ordered.filter("is_home"), ordered.filter(~pl.col("is_home"))
     columns = [*home.select(list(WIDE_KEYS)[:4]), home["team_id"].alias("home_team_id")]
     columns.append(away["team_id"].alias("away_team_id"))
@@ -199,6 +190,21 @@ def assemble_match_features(team_features: pl.DataFrame, params: FeatureParams) 
     values[:, 0::2], values[:, 1::2] = (_unknown_as_nan(side, names) for side in (home, away))
     columns += feature_columns(match_feature_names(params), match_rows(values, params))
     return pl.DataFrame(columns)
+
+
+def checked_team_features(rows: pl.DataFrame, params: FeatureParams, *, made_by: str = "unknown") -> pl.DataFrame:
+    """Team features with the columns that these parameters give, in their order.
+
+    Args:
+        rows: as stored.
+        params: of this process.
+        made_by: feature version that they were stored by, for the message.
+
+    Raises:
+        SchemaMismatchError: a column is missing or of another type; the message names it and both versions.
+    """
+    what = f"team_match_features of feature version {made_by} (this process reads {feature_version(params)})"
+    return checked(rows, team_features_schema(params), what=what, may_be_null=frozenset(team_feature_names(params)))
 
 
 def _unknown_as_nan(side: pl.DataFrame, names: list[str]) -> Floats:

@@ -1,5 +1,6 @@
 """The border between frames and kernels: which columns and types are expected, and frames as sorted arrays."""
 
+from collections.abc import Container
 from functools import lru_cache
 
 import numpy as np
@@ -41,7 +42,7 @@ WIDE_KEYS: Schema = {**MATCH_KEYS, "home_team_id": pl.Int64(), "away_team_id": p
 DAY_MICROSECONDS = 86_400_000_000
 
 
-def checked(frame: pl.DataFrame, schema: Schema, *, what: str) -> pl.DataFrame:
+def checked(frame: pl.DataFrame, schema: Schema, *, what: str, may_be_null: Container[str] = NULLABLE) -> pl.DataFrame:
     """The columns of ``schema``, in its order.
 
     Raises:
@@ -63,7 +64,7 @@ def checked(frame: pl.DataFrame, schema: Schema, *, what: str) -> pl.DataFrame:
                 expected=str(dtype),
                 found=str(frame.schema[name]),
             )
-        if name not in NULLABLE and frame[name].null_count():
+        if name not in may_be_null and frame[name].null_count():
             raise SchemaMismatchError(
                 f"{what}: column {name} is null in {frame[name].null_count()} rows; its gate should have refused them",
                 column=name,

@@ -118,11 +118,11 @@ class Sequences(NamedTuple):
     """
 
     bounds: Ints  # (t + 1,) where each team's matches begin
-    entered: Ints  # (t,) the first since the team entered for the last time
+    entered: Ints  # (t + 1,) the first since the team entered for the last time
     members: SmallInts  # (r,) side row of each; -1 - place for one that the state holds
     begins: Flags  # (r,) the first since the team entered
     venue_bounds: Ints  # (2 t + 1,) the same by venue: home and away of each team
-    venue_entered: Ints  # (2 t,)
+    venue_entered: Ints  # (2 t + 1,)
     venue_members: SmallInts  # (r,) places in ``members``
     venue_begins: Flags  # (r,)
     spans: SmallInts  # (4, 2 n) START, STOP, VENUE_START, VENUE_STOP

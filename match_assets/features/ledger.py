@@ -42,7 +42,7 @@ from match_assets.features.layout import (
     compiled,
 )
 
-LAYOUT = "dfc45dd2"
+LAYOUT = "19519327"
 MICROSECONDS_A_DAY = 86_400_000_000.0
 DAYS_A_YEAR = 365.0
 
@@ -196,35 +196,34 @@ def read_ledger(
 @compiled
 def empty_sequences(matches: MatchArrays, state: StateArrays) -> Sequences:
     """Room for the matches of every team that plays in ``matches``, with what the state holds of it in front."""
-    n, n_teams = matches.home.size, state.n_held.size
+    n, n_teams, width = matches.home.size, state.n_held.size, state.held.shape[2] - 1
+    # loops and not slices: numba compiles an assignment of slices for seconds
     is_there = np.zeros(n_teams, np.bool_)
-    is_there[matches.home], is_there[matches.away] = True, True
-    sizes = np.zeros(2 * n_teams, np.int64)
-    width = state.held.shape[2] - 1
+    for match in range(n):
+        is_there[matches.home[match]] = is_there[matches.away[match]] = True
+    venue_bounds, bounds = np.zeros(2 * n_teams + 1, np.int64), np.zeros(n_teams + 1, np.int64)
     for team in range(n_teams):
-        if is_there[team]:
-            for place in range(state.n_held[team]):
-                sizes[2 * team + state.held[team, place, width]] += 1
+        for place in range(state.n_held[team] if is_there[team] else 0):
+            venue_bounds[2 * team + state.held[team, place, width] + 1] += 1
     for match in range(matches.is_walkover.size):
         if not matches.is_walkover[match]:
-            sizes[2 * matches.home[match]] += 1
-            sizes[2 * matches.away[match] + 1] += 1
-    venue_bounds, bounds = np.zeros(2 * n_teams + 1, np.int64), np.zeros(n_teams + 1, np.int64)
-    venue_bounds[1:] = np.cumsum(sizes)
-    bounds[:] = venue_bounds[::2]
-    n_places = bounds[-1]
+            venue_bounds[2 * matches.home[match] + 1] += 1
+            venue_bounds[2 * matches.away[match] + 2] += 1
+    for pair in range(2 * n_teams):
+        venue_bounds[pair + 1] += venue_bounds[pair]
+        bounds[pair // 2 + 1] = venue_bounds[pair + 1]
+    n_places = venue_bounds[2 * n_teams]
     members, venue_members = np.empty(n_places, np.int32), np.empty(n_places, np.int32)
+    filled = np.zeros(2 * n_teams, np.int64)
     for team in range(n_teams):
-        if is_there[team]:
-            slots = venue_bounds[2 * team : 2 * team + 2].copy()
-            for held in range(state.n_held[team]):
-                venue = state.held[team, held, width]
-                members[bounds[team] + held] = -1 - held
-                venue_members[slots[venue]] = bounds[team] + held
-                slots[venue] += 1
+        for place in range(state.n_held[team] if is_there[team] else 0):
+            pair = 2 * team + state.held[team, place, width]
+            members[bounds[team] + place] = -1 - place
+            venue_members[venue_bounds[pair] + filled[pair]] = bounds[team] + place
+            filled[pair] += 1
     return Sequences(
-        bounds, bounds[:-1].copy(), members, np.zeros(n_places, np.bool_),
-        venue_bounds, venue_bounds[:-1].copy(), venue_members, np.zeros(n_places, np.bool_),
+        bounds, bounds.copy(), members, np.zeros(n_places, np.bool_),
+        venue_bounds, venue_bounds.copy(), venue_members, np.zeros(n_places, np.bool_),
         np.empty((4, 2 * n), np.int32),
     )  # fmt: skip
 
@@ -242,11 +241,9 @@ def walk(matches: MatchArrays, state: StateArrays, settings: Settings, rows: Flo
     sequences = empty_sequences(matches, state)
     n_teams, width = state.n_held.size, state.held.shape[2] - 1
     standings = np.empty((3, n_teams), np.int64)  # season, place in its table, first date in it
-    filled, venue_filled = np.empty(n_teams, np.int64), np.empty(2 * n_teams, np.int64)
+    filled, venue_filled = sequences.bounds.copy(), sequences.venue_bounds.copy()
     for team in range(n_teams):
-        _stand(state.counters[team], standings[:, team])
-        filled[team] = sequences.bounds[team]
-        venue_filled[2 * team : 2 * team + 2] = sequences.venue_bounds[2 * team : 2 * team + 2]
+        _stand(state.counters, team, standings)
         while filled[team] < sequences.bounds[team + 1] and filled[team] - sequences.bounds[team] < state.n_held[team]:
             venue_filled[2 * team + state.held[team, filled[team] - sequences.bounds[team], width]] += 1
             filled[team] += 1
@@ -264,14 +261,15 @@ def walk(matches: MatchArrays, state: StateArrays, settings: Settings, rows: Flo
                 continue
             if _enter(state, matches, match, team):
                 sequences.entered[team] = filled[team]
-                sequences.venue_entered[2 * team : 2 * team + 2] = venue_filled[2 * team : 2 * team + 2]
+                for pair in range(2 * team, 2 * team + 2):
+                    sequences.venue_entered[pair] = venue_filled[pair]
             if not matches.is_walkover[match]:
                 margin = _keep(state.counters[team], matches.counts[match, venue], matches.counts[match, 1 - venue])
                 meetings = state.meetings[team, opponent]
                 meetings[1 + meetings[0] % (meetings.size - 1)] = margin
                 meetings[0] += 1
                 _place(sequences, filled, venue_filled, team, venue, row)
-            _stand(state.counters[team], standings[:, team])
+            _stand(state.counters, team, standings)
     return sequences
 
 
@@ -303,12 +301,15 @@ def _enter(state: StateArrays, matches: MatchArrays, match: int, team: int) -> b
     since = seasons_since(counters[SEASON], season)
     known_until = max(counters[KNOWN_UNTIL], matches.effect_time[match])
     if since == NEWCOMER:
-        counters[:] = 0
+        for counter in range(counters.size):
+            counters[counter] = 0
         counters[LAST_KICK_OFF] = NEVER
-        state.meetings[team] = 0
+        for opponent in range(state.meetings.shape[1]):
+            state.meetings[team, opponent, 0] = 0
     if since != 0:
         counters[SEASON], counters[SEASON_BEGUN] = season, time
-        counters[SEASON_PLAYED : SEASON_GOALS_AGAINST + 1] = 0
+        for counter in range(SEASON_PLAYED, SEASON_GOALS_AGAINST + 1):
+            counters[counter] = 0
     counters[SEASON_BEGUN] = min(counters[SEASON_BEGUN], time)
     counters[LAST_KICK_OFF] = max(counters[LAST_KICK_OFF], time)
     counters[KNOWN_UNTIL] = known_until
@@ -338,15 +339,16 @@ def _keep(counters: Ints, own: SmallInts, other: SmallInts) -> int:
 
 
 @compiled
-def _stand(counters: Ints, standing: Ints) -> None:
+def _stand(counters: Ints, team: int, standings: Ints) -> None:
     """A team's season, and one number that orders its table: points, then goal difference, then goals scored."""
-    standing[0], standing[2] = counters[SEASON], counters[SEASON_BEGUN]
-    if counters[SEASON_PLAYED] == 0:
-        standing[1] = NEVER  # a walkover alone is no place in the table
+    standings[0, team], standings[2, team] = counters[team, SEASON], counters[team, SEASON_BEGUN]
+    if counters[team, SEASON_PLAYED] == 0:
+        standings[1, team] = NEVER  # a walkover alone is no place in the table
         return
     half, room = 1 << 21, (1 << 22) - 1
-    difference = min(max(counters[SEASON_GOALS_FOR] - counters[SEASON_GOALS_AGAINST] + half, 0), room)
-    standing[1] = (counters[SEASON_POINTS] << 44) | (difference << 22) | min(max(counters[SEASON_GOALS_FOR], 0), room)
+    scored = counters[team, SEASON_GOALS_FOR]
+    difference = min(max(scored - counters[team, SEASON_GOALS_AGAINST] + half, 0), room)
+    standings[1, team] = (counters[team, SEASON_POINTS] << 44) | (difference << 22) | min(max(scored, 0), room)
 
 
 @compiled

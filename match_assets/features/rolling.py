@@ -29,7 +29,7 @@ from match_assets.features.layout import (
     compiled,
 )
 
-LAYOUT = "dfc45dd2"
+LAYOUT = "19519327"
 
 
 @compiled
@@ -46,10 +46,10 @@ def side_sequences(home: Ints, away: Ints, n_teams: int) -> Sequences:
     for match in range(n):
         venue_bounds[2 * home[match] + 1] += 1
         venue_bounds[2 * away[match] + 2] += 1
-    for place in range(2 * n_teams):
-        venue_bounds[place + 1] += venue_bounds[place]
-    bounds[:] = venue_bounds[::2]
-    filled, venue_filled = bounds[:-1].copy(), venue_bounds[:-1].copy()
+    for pair in range(2 * n_teams):
+        venue_bounds[pair + 1] += venue_bounds[pair]
+        bounds[pair // 2 + 1] = venue_bounds[pair + 1]
+    filled, venue_filled = bounds.copy(), venue_bounds.copy()
     members, venue_members = np.empty(2 * n, np.int32), np.empty(2 * n, np.int32)
     begins, venue_begins = np.zeros(2 * n, np.bool_), np.zeros(2 * n, np.bool_)
     spans = np.empty((4, 2 * n), np.int32)
@@ -65,8 +65,8 @@ def side_sequences(home: Ints, away: Ints, n_teams: int) -> Sequences:
         filled[team] += 1
         venue_filled[pair] += 1
     return Sequences(
-        bounds, bounds[:-1].copy(), members, begins,
-        venue_bounds, venue_bounds[:-1].copy(), venue_members, venue_begins, spans,
+        bounds, bounds.copy(), members, begins,
+        venue_bounds, venue_bounds.copy(), venue_members, venue_begins, spans,
     )  # fmt: skip
 
 
@@ -190,7 +190,9 @@ def form(
     """
     spans, width, n_counted = sequences.spans, windows.size + 1, statistics.shape[0] - N_SURPLUS
     values, at_venue = np.empty(sequences.members.size, np.int32), np.empty(sequences.members.size, np.int32)
-    in_order = np.arange(values.size).astype(np.int32)
+    in_order = np.empty(values.size, np.int32)
+    for place in range(values.size):
+        in_order[place] = place
     sums, known = np.empty(values.size + 1, np.int64), np.empty(values.size + 1, np.int32)
     weighted = np.empty((values.size, 2))
     for statistic in range(first, last):
@@ -215,7 +217,7 @@ def form(
             at_venue[slot] = values[sequences.venue_members[slot]]
         running_sums(values, sequences.venue_members, sums, known)
         window_means(sums, known, spans[VENUE_START], spans[VENUE_STOP], windows, 1.0, rows, place, 1)
-        for pair in range(sequences.venue_entered.size):
+        for pair in range(2 * state.n_held.size):
             begin, end = sequences.venue_bounds[pair], sequences.venue_bounds[pair + 1]
             if begin == end:
                 continue
@@ -302,5 +304,4 @@ def hold(sequences: Sequences, statistics: SmallInts, state: StateArrays) -> Non
                 else:
                     held[slot, statistic] = member & 1 if statistic == width else statistics[statistic, member]
             slot += 1
-        held[slot:] = MISSING
         state.n_held[team] = slot

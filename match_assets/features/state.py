@@ -146,9 +146,10 @@ class TeamState:
             SchemaMismatchError: a column is missing or of another type, or the frame was made by another feature
                 version; the message names both.
         """
-        rows = checked(frame, STATE, what="team_state").sort("team_id")
         version = feature_version(params)
-        made_by = rows["feature_version"].unique().sort().to_list()
+        made_by = sorted(map(str, frame["feature_version"].unique())) if "feature_version" in frame.columns else []
+        what = f"team_state of feature version {', '.join(made_by) or 'unknown'} (this process reads {version})"
+        rows = checked(frame, STATE, what=what).sort("team_id")
         if any(found != version for found in made_by):
             raise SchemaMismatchError(
                 f"team_state: column feature_version is {', '.join(made_by)}, this process reads {version}; "

@@ -16,7 +16,13 @@ from pydantic import BaseModel
 
 from match_assets.config import Params
 from match_assets.errors import PointerConflictError
-from match_assets.features import assemble_match_features, feature_groups, feature_version, match_feature_names
+from match_assets.features import (
+    assemble_match_features,
+    checked_team_features,
+    feature_groups,
+    feature_version,
+    match_feature_names,
+)
 from match_assets.gates import schemas
 from match_assets.gates.verdict import Failure, Rule, Verdict, judge
 from match_assets.keys import parse_cutoff
@@ -94,7 +100,10 @@ def _rows_before(context: StageContext, cutoff: str, asset: str, inputs: Inputs)
             raise PointerConflictError(
                 f"{asset} {partition} changed while the split was made; run it again", asset=asset
             )
-        frames.append(context.store.read_object(pointer.sha256).filter(pl.col("kick_off_utc") < _midnight(cutoff)))
+        frame = context.store.read_object(pointer.sha256)
+        if asset == "team_match_features":
+            frame = checked_team_features(frame, context.params.features, made_by=pointer.code_version)
+        frames.append(frame.filter(pl.col("kick_off_utc") < _midnight(cutoff)))
     return pl.concat(frames)
 
 
