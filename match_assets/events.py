@@ -8,15 +8,17 @@ from match_assets.config import Params
 from match_assets.gates.report import html_report, markdown_report
 from match_assets.gates.verdict import Verdict
 from match_assets.stages.base import Stage, StageContext, Written, judge_candidate, materialise
-from match_assets.stages.lineage import column_lineage
+from match_assets.stages.lineage import column_descriptions, column_lineage
 
 PREVIEW_ROWS = 10
 PREVIEW_COLUMNS = 14
 Metadata = dict[str, RawMetadataValue]
 
 
-def _column_schema(frame: pl.DataFrame) -> dg.TableSchema:
-    return dg.TableSchema(columns=[dg.TableColumn(name, str(dtype)) for name, dtype in frame.schema.items()])
+def _column_schema(asset: str, frame: pl.DataFrame, params: Params) -> dg.TableSchema:
+    told = column_descriptions(asset, frame.columns, params)
+    columns = [dg.TableColumn(name, str(dtype), told.get(name)) for name, dtype in frame.schema.items()]
+    return dg.TableSchema(columns=columns)
 
 
 def markdown_table(frame: pl.DataFrame) -> str:
@@ -47,7 +49,7 @@ def materialisation_metadata(written: Written, params: Params) -> Metadata:
     return {
         **_column_lineage(pointer.asset, frame, params),
         "dagster/row_count": pointer.rows,
-        "dagster/column_schema": dg.MetadataValue.table_schema(_column_schema(frame)),
+        "dagster/column_schema": dg.MetadataValue.table_schema(_column_schema(pointer.asset, frame, params)),
         "sha256": pointer.sha256,
         "bytes": pointer.size_bytes,
         "code version": pointer.code_version,

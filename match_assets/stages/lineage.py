@@ -25,6 +25,30 @@ def column_lineage(asset: str, columns: Sequence[str], params: Params) -> dict[s
     return {column: sources for column, sources in found.items() if sources}
 
 
+def column_descriptions(asset: str, columns: Sequence[str], params: Params) -> dict[str, str]:
+    """What an operator reads beside a column: what it is, in what unit, when it is null, and what it is made of."""
+    made = {"team_match_features": team_feature_definitions, "match_features": match_feature_definitions}.get(asset)
+    definitions = {definition.name: definition for definition in made(params.features)} if made else {}
+    told = {}
+    for column, sources in column_lineage(asset, columns, params).items():
+        definition = definitions.get(column)
+        if definition is None:
+            told[column] = f"from {_named(sources)}"
+            continue
+        read = [("finished_matches", source) for source in definition.reads]
+        told[column] = (
+            f"{definition.description} ({definition.unit}); null: {definition.null_when}; from {_named(read)}"
+        )
+    return told
+
+
+def _named(sources: Sequence[Source]) -> str:
+    by_asset: dict[str, list[str]] = {}
+    for asset, column in sources:
+        by_asset.setdefault(asset, []).append(column)
+    return "; ".join(f"{asset}: {', '.join(columns)}" for asset, columns in by_asset.items())
+
+
 def _of_results(column: str, _params: Params) -> list[Source]:
     for side in SIDES:
         if column.startswith(f"{side}_") and column.removeprefix(f"{side}_") in STATISTICS:

@@ -3,7 +3,7 @@
 from match_assets.config import load_params
 from match_assets.features import match_feature_names, team_feature_names, team_features_schema
 from match_assets.gates import schemas
-from match_assets.stages.lineage import column_lineage
+from match_assets.stages.lineage import column_descriptions, column_lineage
 
 PARAMS = load_params()
 
@@ -38,3 +38,15 @@ def test_features_of_fixtures_come_from_the_state_of_both_teams() -> None:
     sources = column_lineage("match_features", [name], PARAMS)[name]
     assert ("team_state", "team_id") in sources
     assert ("upcoming_matches", "home_team_id") in sources
+
+
+def test_every_feature_is_told_with_its_unit_its_rule_for_null_and_its_sources() -> None:
+    told = column_descriptions("team_match_features", ["match_id", "elo", "corners_for_5"], PARAMS)
+    assert told["match_id"] == "from finished_matches: match_id"
+    assert told["corners_for_5"] == (
+        "mean corners won in the last 5 matches (corners a match); null: unknown in each of the last 5 matches; "
+        "from finished_matches: home_corners, away_corners"
+    )
+    names = match_feature_names(PARAMS.features)
+    assert list(column_descriptions("match_features", names, PARAMS)) == names
+    assert told["elo"].endswith("from finished_matches: home_goals, away_goals")
