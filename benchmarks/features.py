@@ -12,7 +12,7 @@
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,16 +45,16 @@ Floats = NDArray[np.float64]
 def kernel_rows(matches: pl.DataFrame) -> Floats:
     """From the frame to (27, 2 n) columns in match order, home team first; two tournaments at a time."""
     bounds, home, away = team_positions(matches)
-    values = side_values(matches)
+    counts = known_counts(matches)
     rows = np.empty((len(WINDOWS) * (len(STATISTICS) + 1), 2 * matches.height))
 
     def one(number: int) -> None:
         first, last = bounds[number : number + 2]
-        ours = slice(2 * first, 2 * last)
         base = min(home[first:last].min(), away[first:last].min())
         n_teams = max(home[first:last].max(), away[first:last].max()) - base + 1
         sequences = side_sequences(home[first:last] - base, away[first:last] - base, n_teams)
-        rolling_means(values[:, ours], sequences, WINDOWS, out=rows[:, ours])
+        values = side_values({name: column[first:last] for name, column in counts.items()})
+        rolling_means(values, sequences, WINDOWS, out=rows[:, 2 * first : 2 * last])
 
     with ThreadPoolExecutor(THREADS) as pool:
         for _ in pool.map(one, range(bounds.size - 1)):
@@ -73,19 +73,21 @@ def team_positions(matches: pl.DataFrame) -> tuple[Ints, Ints, Ints]:
     return np.concatenate([[0], begins, [matches.height]]), place[home], place[away]
 
 
-def side_values(matches: pl.DataFrame) -> SmallInts:
-    """The eight statistics of every side row, MISSING where unknown."""
-    counts = {
-        (side, name): matches[f"{side}_{name}"].cast(pl.Int32).fill_null(MISSING).to_numpy()
-        for side in ("home", "away")
-        for name in COUNTS
-    }
-    values = np.empty((len(STATISTICS), 2 * matches.height), np.int32)
+def known_counts(matches: pl.DataFrame) -> dict[str, SmallInts]:
+    """The counts that the statistics are made of, MISSING where unknown."""
+    names = [f"{side}_{name}" for side in ("home", "away") for name in COUNTS]
+    filled = matches.select(pl.col(names).cast(pl.Int32).fill_null(MISSING))
+    return {series.name: series.to_numpy() for series in filled}
+
+
+def side_values(counts: Mapping[str, SmallInts]) -> SmallInts:
+    """The eight statistics of every side row."""
+    values = np.empty((len(STATISTICS), 2 * counts["home_goals"].size), np.int32)
     for venue, (own, other) in enumerate((("home", "away"), ("away", "home"))):
-        scored, conceded = counts[own, "goals"], counts[other, "goals"]
+        scored, conceded = counts[f"{own}_goals"], counts[f"{other}_goals"]
         columns = [scored, conceded, 3 * (scored > conceded) + (scored == conceded)]
-        columns += [counts[side, name] for name in COUNTS[1:3] for side in (own, other)]
-        for place, column in enumerate([*columns, counts[own, "corners"]]):
+        columns += [counts[f"{side}_{name}"] for name in COUNTS[1:3] for side in (own, other)]
+        for place, column in enumerate([*columns, counts[f"{own}_corners"]]):
             values[place, venue::2] = column
     return values
 
