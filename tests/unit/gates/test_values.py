@@ -36,6 +36,12 @@ def test_a_value_outside_its_range_is_named_with_its_value() -> None:
     assert failure.rows.rows() == [(1, "a", 3.5), (2, "b", -2.0)]
 
 
+def test_a_mean_that_rounding_carried_over_its_range_is_in_range_and_no_more_than_that() -> None:
+    bounds = {"a": (0.0, 3.0)}
+    assert within(bounds, KEYS).failure(frame(a=[math.nextafter(3.0, 4.0), 3.0 + 1e-13])) is None
+    assert within(bounds, KEYS).failure(frame(a=[3.0 + 1e-9])) is not None
+
+
 def test_nothing_to_look_at_holds() -> None:
     assert finite([], KEYS).failure(frame(a=[1.0])) is None
     assert within({}, KEYS).failure(frame(a=[1.0])) is None
