@@ -1,5 +1,6 @@
 """Laws of the whole feature registry, on drawn leagues with postponed matches, walkovers and unknown times."""
 
+import datetime as dt
 import io
 import math
 
@@ -15,8 +16,10 @@ from match_assets.features import (
     assemble_match_features,
     build_team_features,
     fixture_team_features,
+    match_feature_definitions,
     match_feature_names,
     match_features_schema,
+    team_feature_definitions,
     team_feature_names,
     team_features_schema,
 )
@@ -25,12 +28,24 @@ from match_assets.features.layout import GOALS, MISSING, N_COUNTS, Floats, Ints,
 from match_assets.features.rows import team_rows as kernel_rows
 from tests.oracle_features import oracle_match_rows, oracle_team_rows
 from tests.property.bits import assert_same_bits
-from tests.property.leagues import PARAMS, Match, a_frame, as_fixtures, effect_time, leagues, read_time, results
+from tests.property.leagues import (
+    PARAMS,
+    Match,
+    a_frame,
+    a_match,
+    as_fixtures,
+    effect_time,
+    leagues,
+    read_time,
+    results,
+)
 
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
 law = settings(max_examples=20, deadline=None, suppress_health_check=SLOW_IS_FINE)
 # one replay or two of each league, not a dozen frames
 cheap_law = settings(law, max_examples=50)
+WEEK = dt.timedelta(days=7)
+ROUNDING = 1e-12
 
 
 def team_rows(matches: list[Match]) -> pl.DataFrame:
@@ -311,3 +326,24 @@ def test_no_nan_or_infinity_leaves_however_absurd_the_scores(
     for frame in (rows, wide):
         floats = frame.select(pl.selectors.float())
         assert floats.select(pl.all().is_finite().all()).row(0) == (True,) * floats.width
+
+
+@law
+@given(league=leagues(), wins=st.integers(0, 40))
+def test_every_value_lies_within_what_the_registry_says(league: list[Match], wins: int) -> None:
+    # two teams that play nobody else: a long row of equal results, of which a weighted mean must not be more
+    day = dt.datetime(2024, 1, 1, 15, tzinfo=dt.UTC)
+    row = [
+        a_match(5000 + number, "2023-08-01 15:00", 7, 8, (1, 0), season="2023") | {"kick_off_utc": day + number * WEEK}
+        for number in range(wins)
+    ]
+    rows = team_rows(league + row)
+    wide = assemble_match_features(rows, PARAMS)
+    for frame, definitions in ((rows, team_feature_definitions(PARAMS)), (wide, match_feature_definitions(PARAMS))):
+        for definition in definitions:
+            least, most = definition.within
+            found = frame[definition.name].drop_nulls()
+            # a few units in the last place are rounding, as the gate has it
+            assert found.is_between(least - ROUNDING, most + ROUNDING).all(), definition.name
+            if definition.null_when.startswith("never"):
+                assert not frame[definition.name].null_count(), definition.name
