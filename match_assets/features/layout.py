@@ -95,7 +95,7 @@ class StateArrays(NamedTuple):
     ratings: Floats  # (t, N_RATINGS)
     n_held: Ints  # (t,)
     held: SmallInts  # (t, 2 c, s + 1): the s statistics, then the venue (0 home, 1 away)
-    weighted: Floats  # (t, N_KINDS, s - N_SURPLUS, 2): weighted sum of the known values, and their weights
+    weighted: Floats  # (t, N_KINDS, s - N_SURPLUS, 2): weighted mean of the known values, and its weight
 
 
 class MatchArrays(NamedTuple):

@@ -42,7 +42,7 @@ from match_assets.features.layout import (
     compiled,
 )
 
-LAYOUT = "19519327"
+LAYOUT = "f678ae8a"
 MICROSECONDS_A_DAY = 86_400_000_000.0
 DAYS_A_YEAR = 365.0
 

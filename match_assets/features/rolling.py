@@ -29,7 +29,7 @@ from match_assets.features.layout import (
     compiled,
 )
 
-LAYOUT = "19519327"
+LAYOUT = "f678ae8a"
 
 
 @compiled
@@ -186,7 +186,7 @@ def form(
 
     Each statistic has its place in ``rows``: the windows overall and the weighted mean, for all that are counted; the
     same at the row's venue, for all that are counted; then the windows of those that need ratings. Where results were
-    applied, the state's weighted sums are moved on.
+    applied, the state's weighted means are moved on.
     """
     spans, width, n_counted = sequences.spans, windows.size + 1, statistics.shape[0] - N_SURPLUS
     values, at_venue = np.empty(sequences.members.size, np.int32), np.empty(sequences.members.size, np.int32)
@@ -243,22 +243,25 @@ def _weigh(
     values: SmallInts, begin: int, end: int, fresh: int, entered: int, begins: Flags, carried: Floats, decay: float,
     weighted: Floats,
 ) -> None:  # fmt: skip
-    """Weighted sum and weight after each match of a sequence, begun from what is carried and leaving that moved on.
+    """Weighted mean and its weight after each match of a sequence, begun from what is carried and leaving that moved on.
 
-    Matches before ``fresh`` are in what is carried; those before ``entered`` are forgotten at the end.
+    Matches before ``fresh`` are in what is carried; those before ``entered`` are forgotten at the end. The mean is moved
+    and not divided anew, so that it never leaves the range of the values by a rounding: three points from every match
+    are three points a match.
     """
-    total, weight = carried[0], carried[1]
+    mean, weight = carried[0], carried[1]
     for place in range(begin, end):
         if place >= fresh:
             if begins[place]:
-                total, weight = 0.0, 0.0
-            total, weight = total * decay, weight * decay
+                mean, weight = 0.0, 0.0
+            weight *= decay
             if values[place] != MISSING:
-                total, weight = total + values[place], weight + 1.0
-        weighted[place, 0], weighted[place, 1] = total, weight
+                weight += 1.0
+                mean += (values[place] - mean) / weight
+        weighted[place, 0], weighted[place, 1] = mean, weight
     if entered == end:
-        total, weight = 0.0, 0.0
-    carried[0], carried[1] = total, weight
+        mean, weight = 0.0, 0.0
+    carried[0], carried[1] = mean, weight
 
 
 @compiled
@@ -266,7 +269,7 @@ def _weighted_means(weighted: Floats, start: SmallInts, stop: SmallInts, target:
     for row in range(stop.size):
         end = stop[row]
         is_known = end > start[row] and weighted[end - 1, 1] > 0.0
-        target[row] = weighted[end - 1, 0] / weighted[end - 1, 1] if is_known else np.nan
+        target[row] = weighted[end - 1, 0] if is_known else np.nan
 
 
 @compiled

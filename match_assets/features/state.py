@@ -106,8 +106,8 @@ class TeamState:
         """One row a team, sorted by ``team_id``, holding everything bit for bit (columns: ``STATE``).
 
         ``recent_*`` list a team's last matches, oldest first, null where a statistic is unknown, what was against the
-        ratings in ten-thousandths; ``met_*`` its meetings, opponent by opponent, oldest first; ``weighted`` sums and
-        weights, overall, at home and away, a statistic after the other.
+        ratings in ten-thousandths; ``met_*`` its meetings, opponent by opponent, oldest first; ``weighted`` means
+        and their weights, overall, at home and away, a statistic after the other.
         """
         arrays, n = self.arrays, self.team_ids.size
         counters = arrays.counters.T

@@ -61,6 +61,13 @@ def test_weighted_goals_halve_with_the_half_life() -> None:
     assert row["goals_for_weighted"] == pytest.approx((0 + decay + 2 * decay**2) / (1 + decay + decay**2), rel=1e-12)
 
 
+def test_weighted_points_of_a_team_that_always_wins_are_three_to_the_last_bit() -> None:
+    matches = [a_match(day, f"2023-08-{day:02} 15:00", 1, 1 + day, (1, 0)) for day in range(1, 28)]
+    rows = build_team_features(a_frame(matches), PARAMS).team_features.filter(pl.col("team_id") == 1)
+    for name in ("points_weighted", "points_same_venue_weighted", "goals_for_weighted"):
+        assert set(rows[name][1:]) == {1.0 if name.startswith("goals") else 3.0}, name
+
+
 def test_rest_is_in_days_and_capped() -> None:
     assert row_of(THREE_PLAYED, 4, 1)["rest_days"] == 1.75
     later = [*THREE_PLAYED[:3], a_match(4, "2023-12-01 12:00", 1, 2)]
