@@ -4,7 +4,7 @@ import numpy as np
 
 from match_assets.features.layout import Floats, Ints, compiled
 
-LAYOUT = "f678ae8a"
+LAYOUT = "c550c34d"
 
 
 @compiled

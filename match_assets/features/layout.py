@@ -23,7 +23,7 @@ SmallInts = NDArray[np.int32]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-KERNEL_VERSION = 2
+KERNEL_VERSION = 3
 MISSING = -(2**31)  # an unknown statistic in an int32 array
 NEVER = -(2**63)  # a time before all times
 NEWCOMER = -1  # never seen in the tournament, or absent for a whole season of it

@@ -42,7 +42,7 @@ from match_assets.features.layout import (
     compiled,
 )
 
-LAYOUT = "f678ae8a"
+LAYOUT = "c550c34d"
 MICROSECONDS_A_DAY = 86_400_000_000.0
 DAYS_A_YEAR = 365.0
 

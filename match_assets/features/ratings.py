@@ -37,7 +37,7 @@ from match_assets.features.layout import (
     compiled,
 )
 
-LAYOUT = "f678ae8a"
+LAYOUT = "c550c34d"
 PI_DIVISOR = 3.0  # c of the paper, whose b is ten
 LOG_TEN = math.log(10.0)
 STRENGTH_LIMIT = 3.0  # attack and defence stay within a factor of 20, so that no absurd score makes exp overflow

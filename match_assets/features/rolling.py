@@ -29,7 +29,7 @@ from match_assets.features.layout import (
     compiled,
 )
 
-LAYOUT = "f678ae8a"
+LAYOUT = "c550c34d"
 
 
 @compiled
