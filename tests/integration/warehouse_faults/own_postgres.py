@@ -111,10 +111,15 @@ class OwnPostgres:
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """The server and all its sessions stand still, ports stay open."""
-        family = [psutil.Process(self.pid), *psutil.Process(self.pid).children()]
-        for process in family:
-            process.send_signal(signal.SIGSTOP)
+        server = psutil.Process(self.pid)
+        family = [server]
         try:
+            # the parent first: it starts no more children then; one may end before it is stopped
+            server.send_signal(signal.SIGSTOP)
+            for child in server.children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.send_signal(signal.SIGSTOP)
+                    family.append(child)
             yield
         finally:
             for process in family:
