@@ -19,6 +19,7 @@ class Echo:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.received = b""
+        self.ended = threading.Event()
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
 
@@ -35,6 +36,12 @@ class Echo:
                         connection.sendall(data)
                 except OSError:
                     pass
+            self.ended.set()
+
+    def all_received(self) -> bytes:
+        """What the first connection brought until its end, which reaches this thread later than the client's."""
+        assert self.ended.wait(10)
+        return self.received
 
     def close(self) -> None:
         self.listener.shutdown(socket.SHUT_RDWR)
@@ -73,7 +80,7 @@ def test_cut_after_some_bytes(echo: Echo, n_bytes: int) -> None:
     with ByteProxy(echo.port, Fault(cut_after=n_bytes, way=TO_CLIENT)) as proxy:
         assert say(proxy.port, ALL, n_expected=1000) == ALL[:n_bytes]
         assert (proxy.n_cuts, proxy.n_passed) == (1, n_bytes)
-    assert echo.received == ALL
+    assert echo.all_received() == ALL
 
 
 @pytest.mark.parametrize(("is_passed", "arrived"), [(False, b"012345"), (True, b"0123456789")])
@@ -88,7 +95,7 @@ def test_cut_at_a_pattern(echo: Echo, is_passed: bool, arrived: bytes, pause: fl
             pass
         assert proxy.n_cuts == 1
     # what had passed before the pattern was known to be one cannot be called back
-    assert echo.received == (arrived if is_passed or not pause else ALL[:8])
+    assert echo.all_received() == (arrived if is_passed or not pause else ALL[:8])
 
 
 def test_a_reset_is_an_error_and_not_an_end(echo: Echo) -> None:
