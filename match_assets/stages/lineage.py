@@ -1,9 +1,10 @@
 """Which column came from which: for the lineage tab of an asset, and for whoever asks where a number is from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
-from match_assets.config import Params
-from match_assets.features import match_feature_definitions, team_feature_definitions
+from match_assets.config import FeatureParams, Params
+from match_assets.features import FeatureDefinition, match_feature_definitions, team_feature_definitions
 from match_assets.gates.schemas import STATISTICS
 
 Source = tuple[str, str]
@@ -27,8 +28,7 @@ def column_lineage(asset: str, columns: Sequence[str], params: Params) -> dict[s
 
 def column_descriptions(asset: str, columns: Sequence[str], params: Params) -> dict[str, str]:
     """What an operator reads beside a column: what it is, in what unit, when it is null, and what it is made of."""
-    made = {"team_match_features": team_feature_definitions, "match_features": match_feature_definitions}.get(asset)
-    definitions = {definition.name: definition for definition in made(params.features)} if made else {}
+    definitions = _definitions(asset, params.features)
     told = {}
     for column, sources in column_lineage(asset, columns, params).items():
         definition = definitions.get(column)
@@ -62,17 +62,23 @@ def _of_fixtures(column: str, _params: Params) -> list[Source]:
     return [("raw_matches", "status" if column == "status_name" else column)]
 
 
+@lru_cache(maxsize=8)
+def _definitions(asset: str, params: FeatureParams) -> Mapping[str, FeatureDefinition]:
+    """By name; made once, since hundreds of columns are looked up for each materialisation."""
+    made = {"team_match_features": team_feature_definitions, "match_features": match_feature_definitions}.get(asset)
+    return {definition.name: definition for definition in made(params)} if made else {}
+
+
 def _of_team_features(column: str, params: Params) -> list[Source]:
-    reads = {definition.name: definition.reads for definition in team_feature_definitions(params.features)}
-    if column in reads:
-        return [("finished_matches", source) for source in reads[column]]
+    definition = _definitions("team_match_features", params.features).get(column)
+    if definition:
+        return [("finished_matches", source) for source in definition.reads]
     if column in {"team_id", "opponent_id", "is_home"}:
         return [("finished_matches", "home_team_id"), ("finished_matches", "away_team_id")]
     return [("finished_matches", column)]
 
 
 def _of_match_features(column: str, params: Params) -> list[Source]:
-    names = {definition.name for definition in match_feature_definitions(params.features)}
-    if column not in names:
+    if column not in _definitions("match_features", params.features):
         return [("upcoming_matches", column)]
     return [("team_state", "team_id"), ("upcoming_matches", "home_team_id"), ("upcoming_matches", "away_team_id")]
