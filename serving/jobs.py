@@ -31,7 +31,6 @@ _STATES = {
     Status.ABORTING: "active",
     Status.COMPLETE: "complete",
     Status.FAILED: "failed",
-    Status.ABORTED: "aborted",
 }
 
 
@@ -101,7 +100,7 @@ class Jobs:
             raise RefusedRequestError(
                 404, f"no job {job_id}; results are kept for {self._result_seconds} seconds after they are made"
             )
-        return _answer(job)
+        return job_answer(job)
 
     async def close(self) -> None:
         """Ends the connections."""
@@ -120,14 +119,22 @@ async def _within_budget() -> AsyncIterator[None]:
         ) from error
 
 
-def _answer(job: Job) -> JobAnswer:
+def job_answer(job: Job) -> JobAnswer:
+    """What a caller is told of a job; one that ended well but whose result cannot be read counts as failed."""
     result, detail = _result_of(job), None
-    status = _STATES.get(job.status, "queued")
+    status = _state(job)
     if status == "complete" and result is None:
         status, detail = "failed", "the result kept for this job is not readable; submit it again"
-    elif status in {"failed", "aborted"}:
+    elif status == "failed":
         detail = f"given up after {job.attempts} of {job.retries} attempts; the worker's log has the reason"
     return JobAnswer(job_id=job.key, status=status, attempts=job.attempts, detail=detail, result=result)
+
+
+def _state(job: Job) -> str:
+    # nobody but the queue's sweep aborts a job: one that got stuck, for which it asks again while attempts are left
+    if job.status is Status.ABORTED:
+        return "queued" if job.retryable else "failed"
+    return _STATES.get(job.status, "queued")
 
 
 def _result_of(job: Job) -> BatchAnswer | None:

@@ -164,7 +164,7 @@ async def predict_later(data: JSONBody[BatchQuery], parts: NamedDependency[Parts
 
 @get("/jobs/{job_id:str}", summary="State and result of a job", tags=["predictions"], responses=_problems(404, 503))
 async def job(job_id: FromPath[str], parts: NamedDependency[Parts]) -> JobAnswer:
-    """Queued, active, complete with its result, failed or aborted."""
+    """Queued, active, complete with its result, or failed."""
     return await parts.jobs.look_up(job_id)
 
 

@@ -139,7 +139,7 @@ class JobTicket(Answer, frozen=True, kw_only=True):
 
 
 class JobAnswer(Answer, frozen=True, kw_only=True):
-    """State of a job: ``queued``, ``active``, ``complete`` (then with its result), ``failed`` or ``aborted``."""
+    """State of a job: ``queued``, ``active``, ``complete`` (then with its result) or ``failed``."""
 
     job_id: str
     status: str

@@ -206,9 +206,7 @@ def test_job_that_cannot_be_done_fails_with_a_reason_after_the_cap(redis_url: st
             async with asyncio.timeout(30):
                 while (told := await jobs.look_up(ticket.job_id)).status in {"queued", "active"}:
                     await asyncio.sleep(0.1)
-        # "aborted" where the queue's own sweep came upon the last attempt first, as it may on a machine that stalls
-        assert told.status in {"failed", "aborted"}
-        assert told.attempts == 3
+        assert (told.status, told.attempts) == ("failed", 3)
         assert told.detail == "given up after 3 of 3 attempts; the worker's log has the reason"
         assert metrics.registry.get_sample_value("match_assets_jobs_processed_total", {"outcome": "failed"}) == 3
         await jobs.close()
