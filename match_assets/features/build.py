@@ -198,12 +198,14 @@ def checked_team_features(rows: pl.DataFrame, params: FeatureParams, *, made_by:
     Args:
         rows: as stored.
         params: of this process.
-        made_by: feature version that they were stored by, for the message.
+        made_by: code version of the stage that stored them, for the message.
 
     Raises:
         SchemaMismatchError: a column is missing or of another type; the message names it and both versions.
     """
-    what = f"team_match_features of feature version {made_by} (this process reads {feature_version(params)})"
+    what = (
+        f"team_match_features of code version {made_by} (this process reads feature version {feature_version(params)})"
+    )
     return checked(rows, team_features_schema(params), what=what, may_be_null=frozenset(team_feature_names(params)))
 
 
