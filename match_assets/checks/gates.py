@@ -18,8 +18,8 @@ DESCRIPTIONS = {
     "validate_features": "A row per side of each result, finite, in range of its unit, known where it must be; nothing after "
     "kick-off read (shown by taking it away). Warns of a season unlike those before it.",
     "validate_state": "One row per team that ever played, which survives storage bit for bit.",
-    "validate_parity": "Each row equals, bit for bit, what the service computes from the stored state; a sample in which every "
-    "team appears is computed one fixture at a time.",
+    "validate_parity": "Each row equals, bit for bit, what is made of the stored state in one batch, and what the service reads "
+    "from it for that fixture alone.",
     "validate_split": "Fit, calibration and hold-out rows do not overlap in time, keep their embargo and end at the cut-off.",
     "validate_scores": "Every score is a finite number; a baseline far behind class frequencies is shown.",
     "validate_model": "Probabilities form a simplex on the hold-out and the calibration error is within its limit.",

@@ -255,7 +255,9 @@ def test_fixture_rows_that_the_service_would_not_give_are_refused(season: StageC
         assert rule in tampered(MATCH_FEATURES, season, change).refused_by, rule
 
 
-def test_every_team_is_compared_one_fixture_at_a_time(teller: Teller, season: StageContext) -> None:
+def test_every_fixture_of_known_teams_is_compared_with_the_service_s_own_row(
+    teller: Teller, season: StageContext
+) -> None:
     pairs = [(home, away) for home in range(11, 19) for away in range(11, 19) if home != away]
     fixtures = [
         listed(6000 + number, f"2025-02-{15 + number // 4}T{number % 4 * 5:02}:00", *pair)
@@ -266,8 +268,15 @@ def test_every_team_is_compared_one_fixture_at_a_time(teller: Teller, season: St
         assert run(stage, season).passed
     verdict = run(MATCH_FEATURES, season)
     assert verdict.passed
-    assert verdict.measures["rows"] == 56
-    assert 4 <= verdict.measures["compared one by one"] < 20
+    assert (verdict.measures["rows"], verdict.measures["compared one by one"]) == (56, 56)
+
+
+def test_a_team_that_never_played_is_made_again_in_the_batch_alone(teller: Teller, season: StageContext) -> None:
+    teller.visit(*ROUNDS, FIXTURE, listed(6000, "2025-02-21T15:00", 11, 30))
+    for stage in (RAW_MATCHES, UPCOMING_MATCHES):
+        assert run(stage, season).passed
+    verdict = run(MATCH_FEATURES, season)
+    assert (verdict.passed, verdict.measures["rows"], verdict.measures["compared one by one"]) == (True, 2, 1)
 
 
 # -- what a verdict does, and what it cannot ------------------------------------------------------------------------------
