@@ -20,9 +20,9 @@ from typing import NamedTuple
 
 import polars as pl
 from registry_peer import write_registry
+from tournament_files import write_team_features
 
 from match_assets.config import FeatureParams, load_params
-from match_assets.features.bulk import write_team_features
 
 WARM_UP_MATCHES = 400
 STATUS = Path("/proc/self/status")

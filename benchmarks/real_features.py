@@ -16,11 +16,11 @@ from typing import Any
 import matplotlib as mpl
 import polars as pl
 from measuring import report, seconds_of
+from tournament_files import write_team_features
 
 from match_assets.config import Params, load_params
 from match_assets.errors import DataError
 from match_assets.features import assemble_match_features, team_feature_definitions
-from match_assets.features.bulk import write_team_features
 from match_assets.features.frames import RESULTS, SIDE_COUNTS
 from match_assets.source.files.reader import FileRow, read_seasons
 from match_assets.source.files.teams import new_team_id, shipped_team_id

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from match_assets.features import assemble_match_features, build_team_features
+from match_assets.features import assemble_match_features, build_team_features, ledger, ratings
 from tests.property.leagues import PARAMS, Match, a_frame, a_match
 
 # 2-0 between new teams, in the first season that is known
@@ -19,6 +19,12 @@ def ratings_after(matches: list[Match], team: int, *, season: str) -> dict[str, 
     nxt = a_match(99, f"{year}-12-01 15:00", team, 77, season=season)
     rows = build_team_features(a_frame([*matches, nxt]), PARAMS).team_features
     return rows.filter((pl.col("match_id") == 99) & (pl.col("team_id") == team)).row(0, named=True)
+
+
+@pytest.mark.parametrize(("last", "season"), [(-1, 0), (0, 0), (0, 1), (0, 2), (3, 3), (3, 2), (3, 4), (3, 9)])
+def test_ledger_and_ratings_count_seasons_alike(last: int, season: int) -> None:
+    # each kernel is compiled from one file, so the function stands in both
+    assert ledger.seasons_since(last, season) == ratings.seasons_since(last, season)
 
 
 def test_elo_moves_by_surprise_and_margin() -> None:

@@ -1,4 +1,4 @@
-"""Many tournaments from a Parquet file to one Parquet file each: for first fills outside the store, and for benchmarks."""
+"""Many tournaments from a Parquet file to one Parquet file each: what is timed from end to end."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
