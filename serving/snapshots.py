@@ -227,7 +227,12 @@ def _view(tournament: str, partition: str, frame: pl.DataFrame, digest: str, par
     for team_id, name in team_names.items():
         ids_by_name[folded(name)] = (*ids_by_name.get(folded(name), ()), team_id)
     season = DataKey.parse(partition).season
-    return TournamentView(tournament, season, state, PairReader(state, params), digest, team_names, ids_by_name)
+    reader = PairReader(state, params)
+    if state.team_ids.size > 1:
+        # compiled before the snapshot is swapped in, not while the first caller waits
+        home, away = state.team_ids[:2].tolist()
+        reader.row(home, away, int(season), 0)
+    return TournamentView(tournament, season, state, reader, digest, team_names, ids_by_name)
 
 
 def _played(sets: FeatureSets) -> frozenset[int]:
