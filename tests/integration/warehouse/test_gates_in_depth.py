@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ from match_assets.cli import main
 from match_assets.config import Settings, load_params
 from match_assets.errors import DependencyUnavailableError, GateBrokenError
 from match_assets.events import check_result
+from match_assets.features.pairs import PairReader
 from match_assets.gates import schemas
 from match_assets.gates.verdict import Rule, Verdict, judge
 from match_assets.stages.base import Product, Stage, StageContext, judge_candidate, materialise, refusal
@@ -253,6 +255,25 @@ def test_fixture_rows_that_the_service_would_not_give_are_refused(season: StageC
     ]
     for change, rule in cases:
         assert rule in tampered(MATCH_FEATURES, season, change).refused_by, rule
+
+
+def test_a_service_that_reads_one_fixture_otherwise_is_refused(
+    teller: Teller, season: StageContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teller.visit(*ROUNDS, FIXTURE, listed(5101, "2025-02-21T15:00", 12, 13))
+    for stage in (RAW_MATCHES, UPCOMING_MATCHES):
+        assert run(stage, season).passed
+    as_it_is = PairReader.row
+
+    def otherwise(reader: PairReader, home: int, away: int, year: int, time: int) -> Any:
+        row = as_it_is(reader, home, away, year, time)
+        row[0] = np.nextafter(row[0], np.inf) if home == 12 else row[0]
+        return row
+
+    monkeypatch.setattr(PairReader, "row", otherwise)
+    verdict = run(MATCH_FEATURES, season)
+    [failure] = [each for each in verdict.failures if each.rule == "equal to the service's own row"]
+    assert (verdict.refused_by, failure.count) == ((failure.rule,), 1)
 
 
 def test_every_fixture_of_known_teams_is_compared_with_the_service_s_own_row(
