@@ -193,7 +193,7 @@ def _run_stage(context: dg.OpExecutionContext, work: StageContext, stage: Stage,
     yield dg.AssetMaterialization(
         stage.name,
         partition=partition,
-        metadata=materialisation_metadata(written, work.params),
+        metadata=materialisation_metadata(written),
         tags=_version_tags(written.pointer.sha256),
     )
     _, verdict = judge_candidate(stage, work, partition, written.pointer)

@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 from dagster_mlflow import end_mlflow_on_run_finished
 
-from match_assets.events import materialise_asset, plain_key
+from match_assets.config import params
+from match_assets.events import column_metadata, materialise_asset, plain_key
 from match_assets.partitions import CUTOFFS, DATA
 from match_assets.resources.platform import Platform
 from match_assets.stages.base import Stage
@@ -28,17 +29,23 @@ def data_asset(
 
     Without a ``condition`` the asset is asked for by jobs and sensors alone (see ``automation.conditions``).
     """
-    return dg.asset(
-        group_name=group,
-        partitions_def=DATA,
-        deps=deps,
-        kinds=kinds,
-        owners=OWNERS,
-        tags={"stage": stage},
-        backfill_policy=ONE_BY_ONE,
-        pool=pool,
-        automation_condition=condition,
-    )
+
+    def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        decorator = dg.asset(
+            group_name=group,
+            partitions_def=DATA,
+            deps=deps,
+            kinds=kinds,
+            owners=OWNERS,
+            tags={"stage": stage},
+            metadata=column_metadata(function.__name__, params()),
+            backfill_policy=ONE_BY_ONE,
+            pool=pool,
+            automation_condition=condition,
+        )
+        return decorator(function)
+
+    return decorate
 
 
 def cutoff_asset(

@@ -1,15 +1,34 @@
-"""Which column came from which: for the lineage tab of an asset, and for whoever asks where a number is from."""
+"""Which columns an asset has, and which column each came from: for its page, and for whoever asks where a number is from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
+import pandera.polars as pa
+import polars as pl
+
 from match_assets.config import FeatureParams, Params
-from match_assets.features import FeatureDefinition, match_feature_definitions, team_feature_definitions
+from match_assets.features import (
+    FeatureDefinition,
+    TeamState,
+    match_feature_definitions,
+    match_features_schema,
+    team_feature_definitions,
+    team_features_schema,
+)
+from match_assets.gates import schemas
 from match_assets.gates.schemas import STATISTICS
 
 Source = tuple[str, str]
 
 SIDES = ("home", "away")
+# the gates' schemas want a partition, of which names and dtypes do not depend
+ANY = ("", "0")
+
+
+def declared_columns(asset: str, params: Params) -> dict[str, pl.DataType]:
+    """Names and dtypes of an asset's columns, in order, the same in each partition; empty where no schema fixes them."""
+    declare = _TABLES.get(asset)
+    return declare(params) if declare else {}
 
 
 def column_lineage(asset: str, columns: Sequence[str], params: Params) -> dict[str, list[Source]]:
@@ -82,3 +101,18 @@ def _of_match_features(column: str, params: Params) -> list[Source]:
     if column not in _definitions("match_features", params.features):
         return [("upcoming_matches", column)]
     return [("team_state", "team_id"), ("upcoming_matches", "home_team_id"), ("upcoming_matches", "away_team_id")]
+
+
+def _dtypes(schema: pa.DataFrameSchema) -> dict[str, pl.DataType]:
+    return {name: column.dtype.type for name, column in schema.columns.items()}
+
+
+_TABLES: dict[str, Callable[[Params], dict[str, pl.DataType]]] = {
+    "raw_matches": lambda _params: _dtypes(schemas.raw_matches(*ANY)),
+    "raw_match_stats": lambda _params: _dtypes(schemas.raw_match_stats()),
+    "finished_matches": lambda _params: _dtypes(schemas.finished_matches(*ANY)),
+    "upcoming_matches": lambda _params: _dtypes(schemas.upcoming_matches(*ANY)),
+    "team_match_features": lambda params: dict(team_features_schema(params.features)),
+    "team_state": lambda params: dict(TeamState.blank(params.features).to_frame().schema),
+    "match_features": lambda params: dict(match_features_schema(params.features)),
+}

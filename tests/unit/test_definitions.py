@@ -10,6 +10,8 @@ import yaml
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from match_assets.definitions import defs
+from match_assets.stages.base import Stage
+from match_assets.stages.chain import DATA_STAGES
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "asset_graph.txt"
 STAGES = {f"{number}-" for number in range(1, 11)}
@@ -50,6 +52,21 @@ def test_every_asset_tells_an_operator_what_it_is(spec: dg.AssetSpec) -> None:
     assert spec.kinds
     assert any(spec.tags["stage"].startswith(stage) for stage in STAGES)
     assert spec.partitions_def is not None
+
+
+@pytest.mark.parametrize("stage", DATA_STAGES, ids=lambda stage: stage.name)
+def test_every_asset_of_a_season_declares_its_columns_and_where_they_came_from(stage: Stage) -> None:
+    [spec] = [spec for spec in specs() if spec.key == dg.AssetKey(stage.name)]
+    schema = spec.metadata["dagster/column_schema"].schema
+    assert set(stage.sort_by) <= {column.name for column in schema.columns}
+    raw_or_state = stage.name.startswith("raw_") or stage.name == "team_state"
+    assert ("dagster/column_lineage" in spec.metadata) != raw_or_state
+    if not raw_or_state:
+        lineage = spec.metadata["dagster/column_lineage"].deps_by_column
+        assert set(lineage) == {column.name for column in schema.columns}
+        assert all(column.description for column in schema.columns)
+        parents = {dep.asset_key for dep in spec.deps} | {dg.AssetKey("raw_matches"), dg.AssetKey("raw_match_stats")}
+        assert {dep.asset_key for deps in lineage.values() for dep in deps} <= parents
 
 
 def test_every_asset_has_a_blocking_partitioned_gate() -> None:
