@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# where the environment forbids it, every one of hundreds of processes would compile our modules anew
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 PACKAGES := match_assets serving
 PYTHON_CODE := $(PACKAGES) tests benchmarks

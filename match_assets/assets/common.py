@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
-from dagster_mlflow import end_mlflow_on_run_finished
 
 from match_assets.config import params
 from match_assets.events import column_metadata, materialise_asset, plain_key
 from match_assets.partitions import CUTOFFS, DATA
+from match_assets.resources.experiment import fail_experiment_run
 from match_assets.resources.platform import Platform
 from match_assets.stages.base import Stage
 
@@ -61,7 +61,7 @@ def cutoff_asset(
         tags={"stage": stage},
         backfill_policy=ONE_BY_ONE,
         required_resource_keys={"mlflow", "platform"},
-        hooks={end_mlflow_on_run_finished},
+        hooks={fail_experiment_run},
     )
 
 

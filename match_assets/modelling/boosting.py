@@ -3,11 +3,10 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import xgboost as xgb
 
 from match_assets.config import ModelParams, SearchSpace, SplitParams
 from match_assets.errors import ModelError
@@ -15,6 +14,11 @@ from match_assets.modelling.dataset import Dataset
 from match_assets.modelling.linear import normalised
 from match_assets.modelling.metrics import N_OUTCOMES, FloatArray, rps
 from match_assets.modelling.split import usable_folds, walk_forward_folds
+
+if (
+    TYPE_CHECKING
+):  # imported where it is used: it draws in SciPy and scikit-learn, a second for every process that fits nothing
+    import xgboost as xgb
 
 # Some thousand rows fill no more bins with meaning, and finding splits over 256 takes three times as long.
 MAX_BINS = 64
@@ -48,7 +52,7 @@ def fit_xgboost(
     threads: int,
     evaluation: Dataset | None = None,
     early_stopping_rounds: int | None = None,
-) -> xgb.Booster:
+) -> "xgb.Booster":
     """Boosted trees for the three outcomes (``multi:softprob``, histogram method).
 
     Args:
@@ -60,6 +64,8 @@ def fit_xgboost(
         evaluation: rows for early stopping on log loss; the booster then bears ``best_iteration``.
         early_stopping_rounds: rounds without improvement before stopping.
     """
+    import xgboost as xgb
+
     settings = {
         **hyperparameters,
         "objective": "multi:softprob",
@@ -81,7 +87,7 @@ def fit_xgboost(
     )
 
 
-def predict_xgboost(booster: xgb.Booster, features: FloatArray, *, rounds: int = 0) -> FloatArray:
+def predict_xgboost(booster: "xgb.Booster", features: FloatArray, *, rounds: int = 0) -> FloatArray:
     """(n, f), NaN for unknown → (n, 3) probabilities by the first ``rounds`` rounds, 0 for all."""
     if not len(features):
         return np.empty((0, N_OUTCOMES))
@@ -146,6 +152,8 @@ def _run_trial(
     number: int, hyperparameters: Hyperparameters, parts: list[tuple[Dataset, Dataset]], params: ModelParams
 ) -> Trial:
     """One point of the search: a common number of rounds for all folds, then the RPS at that number."""
+    from xgboost.core import XGBoostError
+
     drawn: Trial = {"trial": number, "hyperparameters": dict(hyperparameters)}
     try:
         boosters = [
@@ -160,7 +168,7 @@ def _run_trial(
             )
             for training, validation in parts
         ]
-    except xgb.core.XGBoostError as error:
+    except XGBoostError as error:
         return {**drawn, "rounds": None, "rps": None, "fold_rps": [], "error": str(error).splitlines()[0]}
     n_validation = [len(validation) for _, validation in parts]
     # one number for all folds: judging each at its own best round would flatter every trial, and the final fit has no
@@ -174,5 +182,7 @@ def _run_trial(
     return {**drawn, "rounds": rounds, "rps": mean_rps, "fold_rps": fold_rps, "error": None}
 
 
-def _matrix(rows: Dataset, threads: int) -> xgb.DMatrix:
+def _matrix(rows: Dataset, threads: int) -> "xgb.DMatrix":
+    import xgboost as xgb
+
     return xgb.DMatrix(rows.features, label=rows.outcomes, missing=np.nan, nthread=threads)

@@ -8,7 +8,6 @@ forecasts worse.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
 from match_assets.modelling.linear import normalised, softmax
 from match_assets.modelling.metrics import N_OUTCOMES, SMALLEST_PROBABILITY, FloatArray, IntArray
@@ -53,6 +52,8 @@ def fit_calibration(
     """
     if not len(outcomes):
         return Calibration()
+    from scipy.optimize import minimize
+
     logits = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
     happened = np.eye(N_OUTCOMES)[outcomes]
 

@@ -84,7 +84,8 @@ def feature_matrix(frame: pl.DataFrame, feature_names: Sequence[str]) -> FloatAr
         DataError: a value is infinite or NaN; unknown is null.
     """
     feature_positions(frame.columns, feature_names)
-    wrong = [name for name in feature_names if frame.schema[name] != pl.Float64]
+    dtypes = frame.schema
+    wrong = [name for name in feature_names if dtypes[name] != pl.Float64]
     if wrong:
         raise SchemaMismatchError(f"the features {', '.join(wrong)} are not Float64", wrong=wrong)
     columns = frame.select(feature_names)

@@ -8,9 +8,7 @@ numbers: it can be stored as JSON and predicts without scikit-learn.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from match_assets.errors import NotEnoughDataError
@@ -96,6 +94,8 @@ def fit_logistic(features: FloatArray, outcomes: IntArray, *, strength: float) -
         strength: ridge penalty as a multiple of the squared coefficients (scikit-learn's 1/C), in matches: the larger,
             the closer to class frequencies.
     """
+    from sklearn.linear_model import LogisticRegression
+
     scaler = fit_scaler(features)
     standardised = np.vstack([scaler.transform(features), np.zeros((N_OUTCOMES, features.shape[1]))])
     labels = np.concatenate([outcomes, np.arange(N_OUTCOMES)])
@@ -108,6 +108,8 @@ def fit_logistic(features: FloatArray, outcomes: IntArray, *, strength: float) -
 
 def fit_ordinal(features: FloatArray, outcomes: IntArray, *, strength: float) -> OrdinalModel:
     """Proportional-odds logistic regression with ridge penalty ``strength``/2 · Σ coefficient², thresholds free."""
+    from scipy.optimize import minimize
+
     scaler = fit_scaler(features)
     standardised = scaler.transform(features)
     counts = np.bincount(outcomes, minlength=N_OUTCOMES) + PSEUDO_MATCHES / N_OUTCOMES

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import xgboost as xgb
 
 from match_assets.errors import DataError, ModelError, SchemaMismatchError
 from match_assets.modelling.boosting import predict_xgboost
@@ -23,6 +22,9 @@ from match_assets.modelling.calibration import Calibration
 from match_assets.modelling.dataset import feature_matrix, feature_positions
 from match_assets.modelling.linear import OrdinalModel, Scaler
 from match_assets.modelling.metrics import N_OUTCOMES, FloatArray
+
+if TYPE_CHECKING:
+    import xgboost as xgb
 
 MODEL_FILE = "model.json"
 BOOSTER_FILE = "booster.ubj"
@@ -119,12 +121,14 @@ class OutcomeModel:
             ModelError: a file is missing, cut or altered, written by another format, or the golden rows no longer give
             their probabilities.
         """
+        from xgboost.core import XGBoostError
+
         document, booster = (_read(directory / name) for name in (MODEL_FILE, BOOSTER_FILE))
         content = _checked_content(document, booster)
         try:
             model = _from_content(content, booster)
             given = model.predict(model.golden_features)
-        except (KeyError, TypeError, ValueError, xgb.core.XGBoostError) as error:
+        except (KeyError, TypeError, ValueError, XGBoostError) as error:
             raise ModelError(f"{MODEL_FILE} of the model cannot be read ({error}): register the model again") from error
         if not np.allclose(given, model.golden_probabilities, rtol=0, atol=GOLDEN_TOLERANCE):
             raise ModelError(
@@ -134,7 +138,9 @@ class OutcomeModel:
         return model
 
     @cached_property
-    def _loaded_booster(self) -> xgb.Booster:
+    def _loaded_booster(self) -> "xgb.Booster":
+        import xgboost as xgb
+
         booster = xgb.Booster()
         booster.load_model(bytearray(self.booster))
         booster.set_param(

@@ -1,16 +1,16 @@
 """Bringing a database to the schema that this version of the code knows, all or nothing."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from match_assets.errors import ConfigurationError
 from match_assets.killpoint import killpoint
 from match_assets.warehouse import database
+
+if TYPE_CHECKING:  # half a second at import, which only a process that looks at the revision pays
+    from alembic.config import Config
 
 VERSION_TABLE = "warehouse_version"
 # a migration may rewrite a large table, and another process may wait for all of it
@@ -56,6 +56,8 @@ def require_current(engine: Engine) -> None:
 
 
 def _upgrade(connection: Connection) -> str:
+    from alembic import command
+
     limit = {"seconds": f"{MIGRATION_SECONDS}s"}
     connection.execute(text("SELECT set_config('lock_timeout', :seconds, true)"), limit)
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
@@ -69,10 +71,14 @@ def _upgrade(connection: Connection) -> str:
 
 
 def _revision(connection: Connection) -> str | None:
+    from alembic.runtime.migration import MigrationContext
+
     return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
 def _refuse_unknown(revision: str | None) -> None:
+    from alembic.script import ScriptDirectory
+
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if revision is not None and revision not in known:
         raise ConfigurationError(
@@ -82,13 +88,17 @@ def _refuse_unknown(revision: str | None) -> None:
 
 
 def _head() -> str:
+    from alembic.script import ScriptDirectory
+
     head = ScriptDirectory.from_config(_config()).get_current_head()
     if head is None:
         raise ConfigurationError("no migrations are installed: reinstall match-assets")
     return head
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     return config

@@ -1,6 +1,8 @@
 """The asset graph as text: a change of keys, partitions, gates, jobs or automation shows in review."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,14 @@ def test_every_asset_of_a_season_declares_its_columns_and_where_they_came_from(s
         assert all(column.description for column in schema.columns)
         parents = {dep.asset_key for dep in spec.deps} | {dg.AssetKey("raw_matches"), dg.AssetKey("raw_match_stats")}
         assert {dep.asset_key for deps in lineage.values() for dep in deps} <= parents
+
+
+def test_loading_the_graph_does_not_load_what_only_training_uses() -> None:
+    # every run and every code server starts by loading it: with these it takes twice as long
+    heavy = {"xgboost", "sklearn", "mlflow", "playwright"}
+    code = f"import sys, match_assets.definitions; print(sorted({heavy!r} & set(sys.modules)))"
+    told = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
 
 
 def test_every_asset_has_a_blocking_partitioned_gate() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 from sqlalchemy import text
 
 from match_assets.automation.schedules import daily_visit
 from match_assets.automation.sensors import MAX_ATTEMPTS, bulk_config, cutoff_reached, missing_or_late
+from match_assets.resources.tracking import ensure_experiment
 from match_assets.stages.chain import CUTOFF_STAGES, known_partitions
 from match_assets.stages.modelling import stored_model
 from tests.integration.orchestration.conftest import SEASONS, Rig, materialised
@@ -135,7 +137,8 @@ def test_predictions_come_near_the_true_probabilities_of_the_world(filled: Rig) 
 
 
 def test_the_same_model_again_is_no_second_version(filled: Rig) -> None:
-    result = filled.run("model", partition=CUTOFF)
+    fitted = [stage.name for stage in CUTOFF_STAGES if stage.name not in {"ablation_study", "tuned_parameters"}]
+    result = filled.run("model", partition=CUTOFF, select=fitted)
     assert result.success
     decision = filled.context().store.read("promotion_decision", CUTOFF).row(0, named=True)
     assert decision["champion_version"] == "1"
@@ -143,13 +146,23 @@ def test_the_same_model_again_is_no_second_version(filled: Rig) -> None:
 
 
 def test_an_older_cutoff_never_takes_the_place_of_a_newer_champion(filled: Rig) -> None:
-    assert filled.run("model", partition="2025-01-01").success
+    # nothing that decides reads the ablation, whose fits take the longest
+    needed = sorted(MODEL_STAGES - {"ablation_study"})
+    assert filled.run("model", partition="2025-01-01", select=needed).success
     decision = filled.context().store.read("promotion_decision", "2025-01-01").row(0, named=True)
     assert decision["promote"] is False
     assert "newer than the challenger's 2025-01-01" in decision["reason"]
     champion = filled.context().registry.champion()
     assert champion is not None
     assert champion.version == "1"
+
+
+def test_a_model_run_that_fails_is_a_failed_run_in_mlflow(filled: Rig) -> None:
+    result = filled.run("model", partition="2024-06-01", select=["baseline_models"])
+    assert not result.success
+    client = MlflowClient(tracking_uri=filled.settings.mlflow_url)
+    found = client.search_runs([ensure_experiment(filled.settings)], f"tags.dagster_run_id = '{result.run_id}'")
+    assert [run.info.status for run in found] == ["FAILED"]
 
 
 def test_a_cutoff_that_the_data_do_not_reach_gives_no_model_and_no_failure(filled: Rig) -> None:
