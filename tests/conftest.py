@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, make_url
 
 from match_assets.config import Settings, load_settings
 from match_assets.local.processes import marked_processes
 from match_assets.local.servers import create_databases, postgres_dsn
 from match_assets.local.stack import ServerStack
+from match_assets.warehouse.database import engine as open_engine
+from match_assets.warehouse.migrate import migrate
 
 # Valkey has sixteen databases; tests take them in turn and find them empty.
 VALKEY_DATABASES = 16
@@ -38,9 +41,30 @@ def postgres_url(stack: ServerStack) -> Iterator[str]:
     """SQLAlchemy address of an empty database, dropped after the test."""
     name = f"test_{os.getpid()}_{next(_number)}"
     port, password = stack.ports["postgres"], stack.secrets["postgres"]
-    create_databases(port, password, (name,))
+    _copy_database(stack, "template1", name)
     yield postgres_dsn(port, password, name, driver="psycopg")
     _execute(stack, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def migrated_database(stack: ServerStack) -> str:
+    """Name of a migrated and empty warehouse, to be copied: a copy takes a tenth of the time of the migrations."""
+    name = f"migrated_{os.getpid()}"
+    port, password = stack.ports["postgres"], stack.secrets["postgres"]
+    create_databases(port, password, (name,))
+    migrate(postgres_dsn(port, password, name, driver="psycopg"))
+    return name
+
+
+@pytest.fixture
+def warehouse(stack: ServerStack, postgres_url: str, migrated_database: str) -> Iterator[Engine]:
+    """A migrated warehouse of this test's own, in its ``postgres_url``."""
+    name = make_url(postgres_url).database
+    _execute(stack, f'DROP DATABASE "{name}"')
+    _copy_database(stack, migrated_database, name)
+    engine = open_engine(postgres_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
@@ -96,6 +120,11 @@ def settings(stack: ServerStack, postgres_url: str, redis_url: str, s3: dict[str
         "state_dir": tmp_path / "state",
     }
     return shared.model_copy(update={**own, **s3})
+
+
+def _copy_database(stack: ServerStack, template: str, name: str | None) -> None:
+    # the default, through the log, takes five times as long
+    _execute(stack, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
 
 
 def _execute(stack: ServerStack, statement: str) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from match_assets.errors import ConfigurationError
+from mirakuru.exceptions import ProcessExitedWithError
+
+from match_assets.errors import ConfigurationError, DependencyUnavailableError
 from match_assets.local import servers
 from match_assets.local.environment import server_environment
 from match_assets.local.layout import Layout, StackLock, choose_ports, load_secrets, read_json, remember_ports
@@ -75,7 +77,7 @@ class ServerStack:
         for name in ("seaweedfs", "valkey", "postgres"):  # slowest first: they start side by side
             self.processes[name].launch()
         for process in self.processes.values():
-            process.wait_ready()
+            _wait_ready(process)
         servers.create_databases(self.ports["postgres"], self.secrets["postgres"])
 
     def stop(self) -> None:
@@ -109,6 +111,19 @@ class ServerStack:
     def settings_environment(self) -> dict[str, str]:
         """The variables that point every part of the project at these servers."""
         return server_environment(self.layout, self.ports, self.secrets)
+
+
+def _wait_ready(process: ServerProcess) -> None:
+    """Wait for a launched server, and launch one that ended by itself once more.
+
+    On a busy machine SeaweedFS gives up where one of its parts is late for another; the next start finds them.
+    """
+    try:
+        process.wait_ready()
+    except DependencyUnavailableError as error:
+        if not isinstance(error.__cause__, ProcessExitedWithError):
+            raise
+        process.start()
 
 
 def build_servers(layout: Layout, ports: dict[str, int], secrets: dict[str, str]) -> dict[str, ServerProcess]:

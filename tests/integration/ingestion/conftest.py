@@ -11,8 +11,6 @@ from sqlalchemy import Engine, select
 from match_assets.config import Params, Settings, TournamentParams, load_params
 from match_assets.errors import MatchAssetsError, UnexpectedPageError
 from match_assets.source.client import Parse, Patience, SourceClient
-from match_assets.warehouse.database import engine as open_engine
-from match_assets.warehouse.migrate import migrate
 from match_assets.warehouse.schema import fetches
 from tests import pages
 from tests.integration.ingestion.scripted_site import Answer, ScriptedSite
@@ -151,15 +149,6 @@ def site() -> Iterator[ScriptedSite]:
 def league(site: ScriptedSite) -> League:
     """Six matches, four of them played, on the site."""
     return League(site)
-
-
-@pytest.fixture
-def warehouse(postgres_url: str) -> Iterator[Engine]:
-    """A migrated warehouse of this test's own."""
-    migrate(postgres_url)
-    engine = open_engine(postgres_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

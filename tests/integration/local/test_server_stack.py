@@ -15,9 +15,9 @@ import pytest
 import redis
 
 from match_assets.config import load_settings
-from match_assets.errors import ConfigurationError
+from match_assets.errors import ConfigurationError, DependencyUnavailableError
 from match_assets.local.processes import ProcessMark, living_leftovers, marked_processes
-from match_assets.local.servers import postgres_dsn
+from match_assets.local.servers import postgres_dsn, weed_binary
 from match_assets.local.stack import SERVERS, ServerStack
 
 
@@ -160,3 +160,19 @@ def test_starting_takes_seconds_not_minutes(own: ServerStack) -> None:
     own.kill("seaweedfs")
     own.restart("seaweedfs")
     assert time.monotonic() - begun < 60
+
+
+def test_a_server_that_gives_up_while_it_starts_is_started_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shy = tmp_path / "weed"
+    shy.write_text(
+        f'#!/bin/sh\n[ -e "{tmp_path}/tried" ] || {{ touch "{tmp_path}/tried"; exit 255; }}\nexec {weed_binary()} "$@"\n'
+    )
+    shy.chmod(0o755)
+    monkeypatch.setattr("match_assets.local.servers.weed_binary", lambda: shy)
+    with ServerStack(tmp_path / "state") as stack:
+        assert s3_client(stack).list_buckets()["Buckets"]
+    (tmp_path / "weed").write_text("#!/bin/sh\necho no disk\nexit 255\n")
+    with pytest.raises(DependencyUnavailableError, match=r"(?s)seaweedfs ended with exit code 255.*no disk"):
+        ServerStack(tmp_path / "state").start()
