@@ -61,6 +61,10 @@ serve: setup ## The prediction service alone, in the foreground, against the ser
 test: setup ## All tests, on real servers and a real browser
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
+.PHONY: test-thorough
+test-thorough: ## All tests with every place to kill and three times the examples: some twice as long
+	@MATCH_ASSETS_THOROUGH=1 $(MAKE) test
+
 .PHONY: test-fast
 test-fast: setup ## Tests that need no server
 	@$(BIN)/pytest tests/unit tests/property $(PYTEST)

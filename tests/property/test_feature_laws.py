@@ -26,6 +26,7 @@ from match_assets.features import (
 from match_assets.features.frames import NULLABLE, RESULTS, checked_matches, match_arrays
 from match_assets.features.layout import GOALS, MISSING, N_COUNTS, Floats, Ints, MatchArrays
 from match_assets.features.rows import team_rows as kernel_rows
+from tests.depth import examples
 from tests.oracle_features import oracle_match_rows, oracle_team_rows
 from tests.property.bits import assert_same_bits
 from tests.property.leagues import (
@@ -41,9 +42,9 @@ from tests.property.leagues import (
 )
 
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
-law = settings(max_examples=20, deadline=None, suppress_health_check=SLOW_IS_FINE)
+law = settings(max_examples=examples(20), deadline=None, suppress_health_check=SLOW_IS_FINE)
 # one replay or two of each league, not a dozen frames
-cheap_law = settings(law, max_examples=50)
+cheap_law = settings(law, max_examples=examples(50))
 WEEK = dt.timedelta(days=7)
 ROUNDING = 1e-12
 

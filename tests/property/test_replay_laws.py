@@ -10,6 +10,7 @@ from match_assets.errors import DuplicateFixtureError
 from match_assets.features import build_team_features
 from match_assets.stages import replays
 from match_assets.stages.replays import replayed
+from tests.depth import examples
 from tests.property.bits import assert_same_bits
 from tests.property.leagues import PARAMS, Match, a_frame, a_match, leagues
 
@@ -34,7 +35,7 @@ def require_as_from_the_start(frames: dict[str, pl.DataFrame], names: list[str])
     assert_same_bits(found.state.to_frame(), expected.state.to_frame())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(league=leagues())
 def test_season_by_season_gives_the_bits_of_the_whole(league: list[Match]) -> None:
     replays._held.clear()

@@ -23,6 +23,7 @@ from match_assets.errors import (
 )
 from match_assets.source import circuit, runs
 from match_assets.warehouse import reading
+from tests.depth import EVERY
 from tests.integration.ingestion.conftest import QUICK
 
 KEY, SEASON = "PRA-Second", "2024"
@@ -134,7 +135,7 @@ FAULTS: list[tuple[str, str, type[MatchAssetsError]]] = [
 
 
 def test_lasting_fault_ends_the_run_with_its_name_and_writes_nothing_of_its_stage(practice: PracticeSeason) -> None:
-    for path, kind, error in FAULTS:
+    for path, kind, error in FAULTS[::EVERY]:
         practice.control("faults", {"path_regex": path, "kind": kind})
         with pytest.raises(error, match=practice.url):
             practice.scrape()

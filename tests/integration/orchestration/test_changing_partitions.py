@@ -24,6 +24,7 @@ from match_assets.local.stack import ServerStack
 from match_assets.partitions import DATA, TOURNAMENTS
 from match_assets.store import Store
 from match_assets.store.verifying import verify
+from tests.depth import thorough
 from tests.integration.orchestration.plain_calls import Plain, carry, settle
 from tests.integration.orchestration.run_workers import RunWorkers, wait_for
 from tests.integration.orchestration.small_rig import STAGES, SmallRig, small_rig
@@ -217,6 +218,7 @@ def test_dagsters_backfill_outlives_its_code_server_and_ends_as_asked_though_a_t
     assert "2022|West" in bench.partitions
 
 
+@thorough
 def test_dagsters_backfill_of_a_tournament_that_is_removed_fails_and_names_it(bench: Bench) -> None:
     # DAG-11
     before = bench.build()

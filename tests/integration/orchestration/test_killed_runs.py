@@ -27,6 +27,7 @@ from match_assets.partitions import TOURNAMENTS
 from match_assets.source.records import Status
 from match_assets.store.verifying import verify
 from tests.byte_proxy import ByteProxy, Fault
+from tests.depth import thorough
 from tests.integration.orchestration.plain_calls import Plain, carry, settle
 from tests.integration.orchestration.run_workers import ROOT, RunWorkers, wait_for
 from tests.integration.orchestration.small_rig import STAGES, SmallRig, made_by, small_rig
@@ -217,6 +218,7 @@ def test_dagsters_database_frozen_in_a_run_leaves_no_success_without_its_data(
     require_twin(small, twin)
 
 
+@thorough
 def test_the_daemon_s_own_look_at_the_conditions_starts_runs_with_their_gates(
     workers: RunWorkers, twin: Plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:

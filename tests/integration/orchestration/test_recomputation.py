@@ -29,11 +29,12 @@ from match_assets.stages.base import StageContext, judge_candidate, materialise
 from match_assets.stages.chain import DATA_STAGES, stage_named
 from match_assets.store import Store
 from match_assets.warehouse.migrate import migrate
+from tests.depth import examples
 from tests.integration.orchestration.plain_calls import KilledRuns, Plain, carry, make, settle
 from tests.small_leagues import CUTOFF, LIVE, PARTITIONS, Leagues, Teller, small_params
 
 SEED = int(os.environ.get("MATCH_ASSETS_SEED") or random.SystemRandom().randrange(2**32))
-EXAMPLES = int(os.environ.get("MATCH_ASSETS_EXAMPLES") or 3)
+EXAMPLES = int(os.environ.get("MATCH_ASSETS_EXAMPLES") or examples(6))
 PARAMETERS = (small_params(), small_params(windows=(2, 4)), small_params(k_factor=32.0))
 Step = tuple[Any, ...]
 
