@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine
 
 from match_assets.config import Settings, load_settings
 from match_assets.local.processes import marked_processes
@@ -37,18 +37,19 @@ def stack() -> Iterator[ServerStack]:
 
 
 @pytest.fixture
-def postgres_url(stack: ServerStack) -> Iterator[str]:
-    """SQLAlchemy address of an empty database, dropped after the test."""
+def postgres_url(stack: ServerStack, request: pytest.FixtureRequest) -> Iterator[str]:
+    """SQLAlchemy address of a database, dropped after the test: empty, or a migrated warehouse for who wants ``warehouse``."""
     name = f"test_{os.getpid()}_{next(_number)}"
     port, password = stack.ports["postgres"], stack.secrets["postgres"]
-    _copy_database(stack, "template1", name)
+    template = request.getfixturevalue("migrated_database") if "warehouse" in request.fixturenames else "template1"
+    _execute(stack, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield postgres_dsn(port, password, name, driver="psycopg")
     _execute(stack, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="session")
 def migrated_database(stack: ServerStack) -> str:
-    """Name of a migrated and empty warehouse, to be copied: a copy takes a tenth of the time of the migrations."""
+    """Name of a migrated and empty warehouse, to be copied."""
     name = f"migrated_{os.getpid()}"
     port, password = stack.ports["postgres"], stack.secrets["postgres"]
     create_databases(port, password, (name,))
@@ -57,11 +58,8 @@ def migrated_database(stack: ServerStack) -> str:
 
 
 @pytest.fixture
-def warehouse(stack: ServerStack, postgres_url: str, migrated_database: str) -> Iterator[Engine]:
+def warehouse(postgres_url: str) -> Iterator[Engine]:
     """A migrated warehouse of this test's own, in its ``postgres_url``."""
-    name = make_url(postgres_url).database
-    _execute(stack, f'DROP DATABASE "{name}"')
-    _copy_database(stack, migrated_database, name)
     engine = open_engine(postgres_url)
     yield engine
     engine.dispose()
@@ -120,11 +118,6 @@ def settings(stack: ServerStack, postgres_url: str, redis_url: str, s3: dict[str
         "state_dir": tmp_path / "state",
     }
     return shared.model_copy(update={**own, **s3})
-
-
-def _copy_database(stack: ServerStack, template: str, name: str | None) -> None:
-    # the default, through the log, takes five times as long
-    _execute(stack, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
 
 
 def _execute(stack: ServerStack, statement: str) -> None:

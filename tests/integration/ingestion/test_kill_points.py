@@ -119,7 +119,7 @@ def test_run_killed_at_every_place_is_completed_by_the_next_one(killing: Killing
         expected |= {"killed at season.before_commit", "killed at season.after_commit", "killed at pages.before_commit"}
     assert expected <= set(first_place)
     # the browser makes no difference to what was stored: shown at each kind of place, since a start of it takes a second
-    for said, place in first_place.items() if what == "season" else ():
+    for said, place in list(first_place.items())[::EVERY] if what == "season" else ():
         assert _kill_and_run_again(killing, what, place, twin, set(whole), browser=True), said
 
 

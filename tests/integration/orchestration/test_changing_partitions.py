@@ -192,6 +192,7 @@ def test_a_tournament_removed_during_a_bulk_run_lets_it_end_and_keeps_its_data(b
     assert tick(bench.small.rig, missing_or_late).run_config == bulk_config([SOUTH], scrape=False)
 
 
+@thorough
 def test_dagsters_backfill_outlives_its_code_server_and_ends_as_asked_though_a_tournament_was_added(
     bench: Bench,
 ) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.depth import thorough
+
 ROOT = Path(__file__).parents[3]
 FIGURES = {
     "kernel_vs_polars",
@@ -20,6 +22,7 @@ FIGURES = {
 }
 
 
+@thorough
 def test_twenty_thousand_matches_end_in_the_figures_of_the_benchmark() -> None:
     command = [sys.executable, "benchmarks/features.py", "--matches", "20000", "--rounds", "1"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
