@@ -58,11 +58,11 @@ serve: setup ## The prediction service alone, in the foreground, against the ser
 ## checking it
 
 .PHONY: test
-test: setup ## All tests, on real servers and a real browser
+test: setup ## Tests, on real servers and a real browser
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: test-thorough
-test-thorough: ## All tests with every place to kill and three times the examples: some twice as long
+test-thorough: ## All tests, with every place to kill and three times the examples; takes longer
 	@MATCH_ASSETS_THOROUGH=1 $(MAKE) test
 
 .PHONY: test-fast

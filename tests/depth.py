@@ -1,7 +1,7 @@
 """How much of what can be drawn, killed and raced a run of the tests looks at.
 
-``make test`` takes a share of the examples and of the places to kill, and skips what only repeats a rule on more processes;
-``make test-thorough`` takes all. Both run every rule at least once.
+``make test`` takes a share of the examples and of the places to kill, and skips a few tests that take the longest, each
+saying so; ``make test-thorough`` takes all.
 """
 
 import os

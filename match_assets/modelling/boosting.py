@@ -15,9 +15,8 @@ from match_assets.modelling.linear import normalised
 from match_assets.modelling.metrics import N_OUTCOMES, FloatArray, rps
 from match_assets.modelling.split import usable_folds, walk_forward_folds
 
-if (
-    TYPE_CHECKING
-):  # imported where it is used: it draws in SciPy and scikit-learn, a second for every process that fits nothing
+# imported where it is used: it draws in SciPy and scikit-learn, a second for every process that fits nothing
+if TYPE_CHECKING:
     import xgboost as xgb
 
 # Some thousand rows fill no more bins with meaning, and finding splits over 256 takes three times as long.
