@@ -2,8 +2,9 @@
 
 Five tournaments of 33 seasons are drawn, written as football-data files and imported; the newest season of each is half
 played. Plain calls materialise and judge every stage of every season in the order of the flow, nothing else. The bulk job
-runs in this process too, on an instance in PostgreSQL: it also asks what is stale and records every materialisation and
-verdict. Each begins with an empty bucket, and both must leave the same bytes. Filling the warehouse is not timed.
+is this process's too, on an instance in PostgreSQL: it also asks what is stale, records every materialisation and
+verdict, and carries tournaments side by side, one process more than there are cores. Each begins with an empty bucket,
+and both must leave the same bytes. Filling the warehouse is not timed.
 
     .venv/bin/python benchmarks/orchestration.py
 """

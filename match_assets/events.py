@@ -7,10 +7,9 @@ from dagster._core.definitions.metadata import RawMetadataValue
 from match_assets.config import Params
 from match_assets.gates.report import html_report, markdown_report
 from match_assets.gates.verdict import Verdict
-from match_assets.stages.base import Stage, StageContext, Written, judge_candidate, materialise
+from match_assets.stages.base import EXCERPT_ROWS, Stage, StageContext, Written, judge_candidate, materialise
 from match_assets.stages.lineage import column_descriptions, column_lineage, declared_columns
 
-PREVIEW_ROWS = 10
 PREVIEW_COLUMNS = 14
 Metadata = dict[str, RawMetadataValue]
 
@@ -35,7 +34,7 @@ def column_metadata(asset: str, params: Params) -> Metadata:
 
 def markdown_table(frame: pl.DataFrame) -> str:
     """The newest rows of a frame as a markdown table, wide frames cut."""
-    shown = frame[:, :PREVIEW_COLUMNS].tail(PREVIEW_ROWS)
+    shown = frame[:, :PREVIEW_COLUMNS].tail(EXCERPT_ROWS)
     header = "| " + " | ".join(shown.columns) + " |\n|" + "---|" * shown.width
     return "\n".join([header, *("| " + " | ".join(_cell(value) for value in row) + " |" for row in shown.rows())])
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from match_assets.automation.conditions import CARRIES_SEASONS
 from match_assets.connections import hold_connections
-from match_assets.errors import GateRefusedError, MatchAssetsError
+from match_assets.errors import MatchAssetsError
 from match_assets.events import keep_report, materialisation_metadata, severity_of, verdict_metadata
 from match_assets.gates.verdict import Verdict
 from match_assets.partitions import TOURNAMENTS
@@ -19,8 +19,9 @@ from match_assets.source import runs
 from match_assets.source.progress import ProgressLines
 from match_assets.source.reports import SeasonReport
 from match_assets.stages import ingestion
-from match_assets.stages.base import Stage, StageContext, judge_candidate, materialise, refusal, staleness
-from match_assets.stages.chain import DATA_STAGES, known_partitions, ordered
+from match_assets.stages.base import StageContext
+from match_assets.stages.carrying import Judged, Made, Stopped, Told, carried, require_pass
+from match_assets.stages.chain import known_partitions, ordered
 from match_assets.warehouse.reading import catalogue
 
 DATA_GROUPS = ("ingestion", "raw", "interim", "features", "inference")
@@ -58,11 +59,16 @@ class BulkConfig(dg.Config):
     every_month: bool = Field(
         default=False, description="ask for the months too in which nothing can have changed any more"
     )
+    processes: int | None = Field(
+        default=None,
+        ge=1,
+        description="among which tournaments are divided, some 300 MB each; empty means as many as pay off",
+    )
 
 
 @dg.op(out=dg.Out(dg.Nothing, is_required=False), pool=SOURCE_POOL)
 def carry_seasons(context: dg.OpExecutionContext, config: BulkConfig, platform: Platform) -> Iterator[object]:
-    """Carries many seasons through all data stages in one process; each fails alone, and what is current is left alone."""
+    """Carries many seasons through all data stages in one run; each fails alone, and what is current is left alone."""
     hold_connections(context.instance)
     work = platform.context(context.run_id, context.log.info)
     partitions = _wanted(context, work, config)
@@ -71,11 +77,8 @@ def carry_seasons(context: dg.OpExecutionContext, config: BulkConfig, platform: 
     if config.scrape:
         for report in _scrape(work, partitions, every_month=config.every_month):
             yield from _guarded(context, report.partition_key, failed, _report_visit(context, work, report))
-    seen = work.recalled()
-    for number, partition in enumerate(partitions, start=1):
-        if partition not in failed:
-            context.log.info(f"{partition}: {number} of {len(partitions)}")
-            yield from _guarded(context, partition, failed, _carry(context, work, seen, partition))
+    left = [partition for partition in partitions if partition not in failed]
+    yield from _recorded(context, work, failed, len(partitions), carried(work, left, config.processes))
     if failed:
         listed = "\n".join(f"{partition}: {reason}" for partition, reason in failed.items())
         raise dg.Failure(
@@ -165,8 +168,8 @@ def _visit(
         yield dg.AssetMaterialization(
             asset, partition=partition, metadata=dict(scraped.facts), tags=_version_tags(scraped.revision)
         )
-        yield _evaluation(context, work, asset, check, partition, verdict)
-    _require(verdict, asset, partition)
+        yield _evaluation(work, asset, check, partition, verdict, _newest_materialisation(context))
+    require_pass(verdict, asset, partition)
 
 
 def _ever_materialised(context: dg.OpExecutionContext, asset: str, partition: str) -> bool:
@@ -174,44 +177,49 @@ def _ever_materialised(context: dg.OpExecutionContext, asset: str, partition: st
     return bool(context.instance.fetch_materializations(wanted, limit=1).records)
 
 
-def _carry(context: dg.OpExecutionContext, work: StageContext, seen: StageContext, partition: str) -> Iterator[object]:
-    """What is stale by ``seen``, which shows what others wrote before the job began and what it wrote itself."""
-    for stage in DATA_STAGES:
-        if staleness(stage, seen, partition):
-            yield from _run_stage(context, work, stage, partition)
-        elif rules := refusal(stage, seen, partition):
-            raise GateRefusedError(
-                f"{stage.name} {partition} is still refused ({', '.join(rules)}); mend the source or the rule, "
-                f"then run the check {stage.check} again",
-                asset=stage.name,
-                partition=partition,
+def _recorded(
+    context: dg.OpExecutionContext, work: StageContext, failed: dict[str, str], n_asked: int, steps: Iterator[Told]
+) -> Iterator[object]:
+    """Each step as Dagster's event, stored before the next one is asked for."""
+    begun: set[str] = set()
+    targets: dict[tuple[str, str], Target] = {}
+    for told in steps:
+        if isinstance(told, Made):
+            if told.partition not in begun:
+                begun.add(told.partition)
+                context.log.info(f"{told.partition}: {len(begun)} of {n_asked}")
+            yield dg.AssetMaterialization(
+                told.stage,
+                partition=told.partition,
+                metadata=materialisation_metadata(told.written),
+                tags=_version_tags(told.written.pointer.sha256),
             )
-
-
-def _run_stage(context: dg.OpExecutionContext, work: StageContext, stage: Stage, partition: str) -> Iterator[object]:
-    written = materialise(stage, work, partition)
-    yield dg.AssetMaterialization(
-        stage.name,
-        partition=partition,
-        metadata=materialisation_metadata(written),
-        tags=_version_tags(written.pointer.sha256),
-    )
-    _, verdict = judge_candidate(stage, work, partition, written.pointer)
-    yield _evaluation(context, work, stage.name, stage.check, partition, verdict)
-    _require(verdict, stage.name, partition)
+            targets[told.stage, told.partition] = _newest_materialisation(context)
+        elif isinstance(told, Judged):
+            target = targets.pop((told.stage, told.partition))
+            yield _evaluation(work, told.stage, told.check, told.partition, told.verdict, target)
+        elif isinstance(told, Stopped):
+            failed[told.partition] = told.reason
+            context.log.error(f"{told.partition}: {told.reason}")
+        else:
+            begun.add(told.partition)
 
 
 def _version_tags(version: str) -> dict[str, str]:
     return {"dagster/data_version": version, "dagster/data_version_is_user_provided": "true"}
 
 
-def _evaluation(
-    context: dg.OpExecutionContext, work: StageContext, asset: str, check: str, partition: str, verdict: Verdict
-) -> dg.AssetCheckEvaluation:
-    """The verdict on the materialisation just stored; without that target Dagster never counts it as current."""
+def _newest_materialisation(context: dg.OpExecutionContext) -> Target:
+    """The materialisation just stored; without it as its target Dagster never counts a check as current."""
     [newest] = context.instance.get_records_for_run(
         context.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, limit=1, ascending=False
     ).records
+    return Target(storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp)
+
+
+def _evaluation(
+    work: StageContext, asset: str, check: str, partition: str, verdict: Verdict, target: Target
+) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(asset),
         check_name=check,
@@ -221,27 +229,14 @@ def _evaluation(
         partition=partition,
         blocking=True,
         metadata=verdict_metadata(verdict, keep_report(work, asset, partition, verdict)),
-        target_materialization_data=Target(
-            storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp
-        ),
+        target_materialization_data=target,
     )
-
-
-def _require(verdict: Verdict, asset: str, partition: str) -> None:
-    if not verdict.passed:
-        raise GateRefusedError(
-            f"{asset} {partition} was refused ({verdict.summary()}); the last accepted version stays, "
-            "see the check's rows in the webserver",
-            asset=asset,
-            partition=partition,
-            rules=verdict.refused_by,
-        )
 
 
 @dg.job(
     name="bulk",
     tags={**ONE_VISITOR, CARRIES_SEASONS: "seasons"},
-    description="Many seasons in one process: first fill and large backfills, with a verdict per season and stage.",
+    description="Many seasons in one run: first fill and large backfills, with a verdict per season and stage.",
 )
 def bulk_job() -> None:
     """First fill and large backfills."""

@@ -48,21 +48,22 @@ def checked(frame: pl.DataFrame, schema: Schema, *, what: str, may_be_null: Cont
     Raises:
         SchemaMismatchError: a column is missing, of another type, or null where it may not be.
     """
+    found = frame.schema  # polars makes it anew each time it is asked for
     for name, dtype in schema.items():
-        if name not in frame.columns:
+        if name not in found:
             raise SchemaMismatchError(
                 f"{what}: column {name} is missing; build this frame again with the present version",
                 column=name,
                 expected=str(dtype),
                 found=None,
             )
-        if frame.schema[name] != dtype:
+        if found[name] != dtype:
             raise SchemaMismatchError(
-                f"{what}: column {name} is {frame.schema[name]}, expected {dtype}; build this frame again with the "
+                f"{what}: column {name} is {found[name]}, expected {dtype}; build this frame again with the "
                 "present version",
                 column=name,
                 expected=str(dtype),
-                found=str(frame.schema[name]),
+                found=str(found[name]),
             )
         if name not in may_be_null and frame[name].null_count():
             raise SchemaMismatchError(

@@ -4,6 +4,7 @@ The schema of a table is built once here and used by its gate, by the asset's co
 """
 
 from collections.abc import Collection, Sequence
+from copy import copy
 from functools import lru_cache
 
 import pandera.polars as pa
@@ -144,48 +145,62 @@ def upcoming_matches(tournament: str, season: str) -> pa.DataFrameSchema:
     return pa.DataFrameSchema(columns, checks=checks, strict=True, ordered=True, unique=["match_id"])
 
 
-@lru_cache(maxsize=32)
-def _feature_columns(names: tuple[str, ...], never_null: frozenset[str]) -> dict[str, pa.Column]:
-    """Columns of features; that their values are finite and of their unit's range is said by ``gates.values``.
-
-    Built once: 130 of them take some milliseconds, and there are thousands of partitions.
-    """
+def _features(names: Sequence[str], never_null: Collection[str]) -> dict[str, pa.Column]:
+    """Columns of features; that their values are finite and of their unit's range is said by ``gates.values``."""
     return {name: pa.Column(pl.Float64, nullable=name not in never_null) for name in names}
 
 
-def team_match_features(
-    tournament: str, season: str, feature_names: Sequence[str], never_null: Collection[str] = ()
-) -> pa.DataFrameSchema:
-    """One row per team and match; those features that are always known are never null."""
+def _of_partition(wide: pa.DataFrameSchema, checks: Sequence[pa.Check]) -> pa.DataFrameSchema:
+    """The schema with the checks of one partition.
+
+    Pandera copies each column of a schema that it builds, which takes longer for hundreds of them than judging a season.
+    """
+    own = copy(wide)
+    own.checks = list(checks)
+    return own
+
+
+@lru_cache(maxsize=32)
+def _team_match_features(names: tuple[str, ...], never_null: frozenset[str]) -> pa.DataFrameSchema:
     columns = {
         **MATCH_KEYS,
         "kick_off_utc": pa.Column(UTC),
         "team_id": pa.Column(pl.Int64, AN_ID),
         "opponent_id": pa.Column(pl.Int64, AN_ID),
         "is_home": pa.Column(pl.Boolean),
-        **_feature_columns(tuple(feature_names), frozenset(never_null)),
+        **_features(names, never_null),
     }
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=["match_id", "is_home"])
+
+
+def team_match_features(
+    tournament: str, season: str, feature_names: Sequence[str], never_null: Collection[str] = ()
+) -> pa.DataFrameSchema:
+    """One row per team and match; those features that are always known are never null."""
     opponents = row_rule("two different teams", pl.col("team_id") != pl.col("opponent_id"))
-    checks = [_season_matches(tournament, season), opponents]
-    return pa.DataFrameSchema(columns, checks=checks, strict=True, ordered=True, unique=["match_id", "is_home"])
+    wide = _team_match_features(tuple(feature_names), frozenset(never_null))
+    return _of_partition(wide, [_season_matches(tournament, season), opponents])
+
+
+@lru_cache(maxsize=32)
+def _match_features(names: tuple[str, ...], never_null: frozenset[str]) -> pa.DataFrameSchema:
+    columns = {
+        **MATCH_KEYS,
+        "kick_off_utc": pa.Column(UTC),
+        "home_team_id": pa.Column(pl.Int64, AN_ID),
+        "away_team_id": pa.Column(pl.Int64, AN_ID),
+        **{side: pa.Column(pl.String, pa.Check.str_length(min_value=1)) for side in ("home_team", "away_team")},
+        **_features(names, never_null),
+    }
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=["match_id"])
 
 
 def match_features(
     tournament: str, season: str, feature_names: Sequence[str], never_null: Collection[str] = ()
 ) -> pa.DataFrameSchema:
     """One row per fixture, ready for lookup."""
-    names = {side: pa.Column(pl.String, pa.Check.str_length(min_value=1)) for side in ("home_team", "away_team")}
-    columns = {
-        **MATCH_KEYS,
-        "kick_off_utc": pa.Column(UTC),
-        "home_team_id": pa.Column(pl.Int64, AN_ID),
-        "away_team_id": pa.Column(pl.Int64, AN_ID),
-        **names,
-        **_feature_columns(tuple(feature_names), frozenset(never_null)),
-    }
-    return pa.DataFrameSchema(
-        columns, checks=[_season_matches(tournament, season), TWO_TEAMS], strict=True, ordered=True, unique=["match_id"]
-    )
+    wide = _match_features(tuple(feature_names), frozenset(never_null))
+    return _of_partition(wide, [_season_matches(tournament, season), TWO_TEAMS])
 
 
 def team_state(tournament: str) -> pa.DataFrameSchema:
@@ -209,7 +224,7 @@ def temporal_split(feature_names: Sequence[str]) -> pa.DataFrameSchema:
         "validation_fold": pa.Column(pl.Int8, pa.Check.ge(0), nullable=True),
         "home_goals": pa.Column(pl.Int16, GOALS),
         "away_goals": pa.Column(pl.Int16, GOALS),
-        **_feature_columns(tuple(feature_names), frozenset()),
+        **_features(feature_names, frozenset()),
     }
     return pa.DataFrameSchema(columns, checks=[TWO_TEAMS], strict=True, ordered=True, unique=["match_id"])
 

@@ -16,6 +16,8 @@ from match_assets.keys import DataKey
 from match_assets.store import Pointer, Store
 from match_assets.warehouse.reading import season_revision
 
+# rows of a frame that a record of its making shows
+EXCERPT_ROWS = 10
 Inputs = Mapping[str, str]
 Fact = int | float | str
 

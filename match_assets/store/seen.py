@@ -9,6 +9,8 @@ POINTERS, ACCEPTED, CANDIDATE = "pointers/", "/accepted.json", "/candidate.json"
 # the largest pointers are those of a split, which name every season of every tournament: some 50 kB
 LARGEST_POINTER_BYTES = 16 * 1024 * 1024
 READERS = 8
+# key to bytes and ETag
+Seen = dict[str, tuple[bytes, str]]
 
 
 class Asked:
@@ -16,7 +18,7 @@ class Asked:
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self.memory: dict[str, tuple[bytes, str]] = {}
+        self.memory: Seen = {}
         self._has_seen_all = False
 
     def get(self, key: str) -> tuple[bytes, str] | None:

@@ -38,7 +38,7 @@ from match_assets.store.pointers import (
     folder_of,
     partition_of,
 )
-from match_assets.store.seen import ACCEPTED, CANDIDATE, POINTERS, Asked, Recalled
+from match_assets.store.seen import ACCEPTED, CANDIDATE, POINTERS, Asked, Recalled, Seen
 
 WRITER = f"polars {pl.__version__}"
 RACES_LOST_AT_MOST = 50
@@ -115,6 +115,14 @@ class Store:
         view = Store(self.bucket, now=self._now)
         view.contents, view._frames, view._seen = self.contents, self._frames, Recalled(self._seen)
         return view
+
+    def seen(self) -> Seen:
+        """What this store saw of pointers, for another process's ``take_over``."""
+        return dict(self._seen.memory)
+
+    def take_over(self, seen: Seen) -> None:
+        """Begins with what another store saw; ``recalled`` then reads only what moved since."""
+        self._seen.memory.update(seen)
 
     def _accepted(self, asset: str, partition: str) -> tuple[Pointer, str] | None:
         key = _accepted_key(asset, partition)

@@ -95,9 +95,10 @@ class Rig:
             raise_on_error=False,
         )
 
-    def bulk(self, partitions: list[str] | None = None) -> Any:
+    def bulk(self, partitions: list[str] | None = None, **config: Any) -> Any:
         """The bulk job on what the warehouse holds."""
-        return self.run("bulk", ops={"carry_seasons": {"config": {"partitions": partitions or [], "scrape": False}}})
+        config |= {"partitions": partitions or [], "scrape": False}
+        return self.run("bulk", ops={"carry_seasons": {"config": config}})
 
     def context(self) -> StageContext:
         """A stage's context, as a plain call would have it."""

@@ -8,9 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -25,6 +27,7 @@ from match_assets.killpoint import VARIABLE
 from match_assets.local.stack import ServerStack
 from match_assets.source.files.importing import import_folder
 from match_assets.source.files.teams import shipped_aliases
+from match_assets.stages import carrying
 from match_assets.stages.base import StageContext
 from match_assets.stages.chain import DATA_STAGES
 from tests.integration.orchestration.conftest import Rig, make_rig, materialised, verdicts
@@ -38,6 +41,24 @@ EVERYTHING = {(stage, season) for stage in STAGES for season in SEASONS}
 BAD = "2012|ESP-LaLiga"
 # a kill point in the middle of the job: each stage passes six
 KILL_AT = 6 * len(STAGES) * len(SEASONS) // 2
+# a run's process, killed once both of its processes have told what they made and wait
+KILLED_PARENT = """
+import os, signal
+from match_assets.resources.platform import Platform
+from match_assets.stages import carrying
+from match_assets.stages.chain import known_partitions
+
+processes, start = [], carrying._Carrier.start
+def started():
+    carrier = start()
+    processes.append(carrier.process.pid)
+    return carrier
+carrying._Carrier.start = started
+work = Platform().context("killed", print)
+next(step for step in carrying.carried(work, known_partitions(work), 2) if isinstance(step, carrying.Made))
+print(*processes, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 COLUMNS = ("Div", "Date", "HomeTeam", "AwayTeam", "FTHG", "FTAG", "HTHG", "HTAG", "HS", "AS", "HST", "AST", "HC", "AC")
 
 
@@ -78,6 +99,17 @@ def accepted(rig: Rig) -> dict[tuple[str, str], str]:
     """Digest of every accepted version."""
     store = rig.context().store
     return {(asset, key): pointer.sha256 for asset in STAGES for key, pointer in store.pointers(asset).items()}
+
+
+def versions(result: Any) -> dict[tuple[str, str], str]:
+    """Data version by asset and partition of every materialisation of a run."""
+    return {
+        (event.asset_key.path[-1], event.partition): event.step_materialization_data.materialization.tags[
+            "dagster/data_version"
+        ]
+        for event in result.all_events
+        if event.event_type_value == "ASSET_MATERIALIZATION"
+    }
 
 
 def everything_in_the_bucket(work: StageContext) -> list[object]:
@@ -138,6 +170,93 @@ def test_a_run_with_nothing_to_do_writes_nothing_and_tells_nothing(many: Rig, ki
     assert everything_in_the_bucket(many.context()) == before
 
 
+def change(many: Rig, elapsed: str) -> set[tuple[str, str]]:
+    """Changes two seasons of each league, and no result of them; what has to be made of it again."""
+    many.execute(
+        "UPDATE matches SET elapsed = :elapsed, content_hash = :elapsed || match_id WHERE season >= '2014'",
+        elapsed=elapsed,
+    )
+    # whatever the elapsed time says, its results are the same bytes
+    again = ("raw_matches", "raw_match_stats", "finished_matches", "upcoming_matches")
+    return {(stage, season) for stage in again for season in SEASONS if season >= "2014"}
+
+
+def test_leagues_carried_side_by_side_leave_what_one_process_leaves(
+    many: Rig, killed: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = change(many, " FT")
+    with monkeypatch.context() as patch:
+        patch.setattr(carrying, "carried_here", _not_here)
+        side_by_side = many.bulk(processes=2)
+    assert side_by_side.success
+    assert materialised(side_by_side) == expected
+    assert verdicts(side_by_side) == dict.fromkeys(expected, True)
+    assert accepted(many).items() >= versions(side_by_side).items()
+    stored = many.instance.get_records_for_run(
+        side_by_side.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+    ).records
+    of_record = {record.storage_id: record.asset_materialization for record in stored}
+    for told in side_by_side.all_events:
+        if told.event_type_value == "ASSET_CHECK_EVALUATION":
+            judged = told.event_specific_data
+            target = of_record[judged.target_materialization_data.storage_id]
+            assert target
+            assert (target.asset_key, target.partition) == (judged.asset_key, judged.partition)
+    change(many, "FT")
+    many.bulk()
+    change(many, " FT")
+    alone = many.bulk()
+    assert versions(alone) == versions(side_by_side)
+
+
+def test_a_killed_process_stops_its_season_alone_and_is_replaced(
+    many: Rig, killed: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = change(many, "FT  ")
+    start = carrying._Carrier.start
+    started = []
+
+    def first_is_killed() -> carrying._Carrier:
+        with monkeypatch.context() as patch:
+            if not started:
+                patch.setenv(VARIABLE, "8")
+            started.append(start())
+        return started[-1]
+
+    monkeypatch.setattr(carrying._Carrier, "start", first_is_killed)
+    result = many.bulk(processes=2)
+    assert not result.success
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    [(season, reason)] = failure.event_specific_data.user_failure_data.metadata["failed"].value.items()
+    assert "ended with -9" in reason
+    assert len(started) == 3
+    assert {key for key in expected if key[1] != season} <= materialised(result)
+    rest = many.bulk()
+    assert rest.success
+    assert materialised(result) | materialised(rest) == expected
+    assert {key[1] for key in materialised(rest)} == {season}
+
+
+def test_processes_end_with_a_parent_that_is_killed(many: Rig, killed: set[tuple[str, str]]) -> None:
+    expected = change(many, "FT")
+    before = accepted(many)
+    parent = subprocess.run(
+        [sys.executable, "-c", KILLED_PARENT], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert parent.returncode == -signal.SIGKILL, parent.stderr[-3000:]
+    pids = [int(word) for word in parent.stdout.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline, "they live on"
+        time.sleep(0.1)
+    # each was at its first stage, and waited for a record that nobody made
+    assert accepted(many) == before
+    rest = many.bulk()
+    assert rest.success
+    assert materialised(rest) == expected
+
+
 def test_one_bad_season_among_many_fails_alone(many: Rig, killed: set[tuple[str, str]]) -> None:
     # DAG-05
     before = accepted(many)
@@ -189,6 +308,10 @@ def test_a_held_connection_that_broke_is_replaced_unseen(many: Rig) -> None:
     assert instance.get_runs_count() == n_runs
     instance.add_dynamic_partitions("some", ["two"])
     assert set(instance.get_dynamic_partitions("some")) == {"one", "two"}
+
+
+def _not_here(*_: object) -> Iterator[carrying.Told]:
+    raise AssertionError("carried by this process")
 
 
 def _end_sessions(url: URL) -> None:
