@@ -1,6 +1,7 @@
 """The jobs: one season from page to lookup, one cut-off from split to champion, and the bulk job for many seasons at once."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Mapping
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -9,10 +10,12 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from pydantic import Field
 
 from match_assets.automation.conditions import CARRIES_SEASONS
+from match_assets.config import digest_of
 from match_assets.connections import hold_connections
 from match_assets.errors import MatchAssetsError
-from match_assets.events import keep_report, materialisation_metadata, severity_of, verdict_metadata
+from match_assets.events import Metadata, keep_report, materialisation_metadata, severity_of, verdict_metadata
 from match_assets.gates.verdict import Verdict
+from match_assets.keys import DataKey
 from match_assets.partitions import TOURNAMENTS
 from match_assets.resources.platform import Platform
 from match_assets.source import runs
@@ -21,7 +24,7 @@ from match_assets.source.reports import SeasonReport
 from match_assets.stages import ingestion
 from match_assets.stages.base import StageContext
 from match_assets.stages.carrying import Judged, Made, Stopped, Told, carried, require_pass
-from match_assets.stages.chain import known_partitions, ordered
+from match_assets.stages.chain import known_partitions, ordered, stage_named
 from match_assets.warehouse.reading import catalogue
 
 DATA_GROUPS = ("ingestion", "raw", "interim", "features", "inference")
@@ -73,12 +76,13 @@ def carry_seasons(context: dg.OpExecutionContext, config: BulkConfig, platform: 
     work = platform.context(context.run_id, context.log.info)
     partitions = _wanted(context, work, config)
     context.instance.add_dynamic_partitions(str(TOURNAMENTS.name), sorted({key.split("|")[1] for key in partitions}))
-    failed: dict[str, str] = {}
+    record = _Record(context, work)
+    failed = record.failed
     if config.scrape:
         for report in _scrape(work, partitions, every_month=config.every_month):
-            yield from _guarded(context, report.partition_key, failed, _report_visit(context, work, report))
+            yield from record.visit(report)
     left = [partition for partition in partitions if partition not in failed]
-    yield from _recorded(context, work, failed, len(partitions), carried(work, left, config.processes))
+    yield from record.steps(carried(work, left, config.processes), len(partitions))
     if failed:
         listed = "\n".join(f"{partition}: {reason}" for partition, reason in failed.items())
         raise dg.Failure(
@@ -128,109 +132,121 @@ def _scrape(work: StageContext, partitions: list[str], *, every_month: bool) -> 
     )
 
 
-def _guarded(
-    context: dg.OpExecutionContext, partition: str, failed: dict[str, str], events: Iterator[object]
-) -> Iterator[object]:
-    """The events of one partition; an error of ours stops that partition alone and is listed."""
-    try:
-        yield from events
-    except MatchAssetsError as error:
-        failed[partition] = f"{type(error).__name__}: {error}"
-        context.log.error(f"{partition}: {error}")  # noqa: TRY400 - our message says it all
+class _Record:
+    """What a bulk run did as Dagster's events, each stored before the next step is taken; ``failed`` are its stopped seasons."""
 
+    def __init__(self, context: dg.OpExecutionContext, work: StageContext) -> None:
+        self._context, self._work = context, work
+        self.failed: dict[str, str] = {}
+        # the newest event that the inputs of a tournament's next step can have been read after
+        begun = context.instance.event_log_storage.get_maximum_record_id() or 0
+        self._known: defaultdict[str, int] = defaultdict(lambda: begun)
 
-def _report_visit(context: dg.OpExecutionContext, work: StageContext, report: SeasonReport) -> Iterator[object]:
-    if report.error is not None:
-        raise report.error
-    partition = report.partition_key
-    if report.matches is not None:
-        scraped = ingestion.scraped_matches(work, partition, report.matches)
-        verdict = ingestion.validate_calendar(work, partition)
-        yield from _visit(context, work, (ingestion.MATCHES, ingestion.MATCHES_CHECK), partition, scraped, verdict)
-    if report.statistics is not None:
-        scraped = ingestion.scraped_statistics(work, partition, report.statistics)
-        verdict = ingestion.validate_coverage(work, partition)
-        yield from _visit(
-            context, work, (ingestion.STATISTICS, ingestion.STATISTICS_CHECK), partition, scraped, verdict
-        )
+    def visit(self, report: SeasonReport) -> Iterator[object]:
+        """The events of a visit to a season; an error of ours stops that season alone."""
+        try:
+            yield from self._visited(report)
+        except MatchAssetsError as error:
+            self._stop(report.partition_key, f"{type(error).__name__}: {error}")
 
+    def _visited(self, report: SeasonReport) -> Iterator[object]:
+        if report.error is not None:
+            raise report.error
+        work, partition = self._work, report.partition_key
+        if report.matches is not None:
+            scraped = ingestion.scraped_matches(work, partition, report.matches)
+            names = ingestion.MATCHES, ingestion.MATCHES_CHECK
+            yield from self._scraped(*names, partition, scraped, ingestion.validate_calendar(work, partition))
+        if report.statistics is not None:
+            scraped = ingestion.scraped_statistics(work, partition, report.statistics)
+            names = ingestion.STATISTICS, ingestion.STATISTICS_CHECK
+            yield from self._scraped(*names, partition, scraped, ingestion.validate_coverage(work, partition))
 
-def _visit(
-    context: dg.OpExecutionContext,
-    work: StageContext,
-    names: tuple[str, str],
-    partition: str,
-    scraped: ingestion.Scraped,
-    verdict: Verdict,
-) -> Iterator[object]:
-    asset, check = names
-    if scraped.changed or not _ever_materialised(context, asset, partition):
-        yield dg.AssetMaterialization(
-            asset, partition=partition, metadata=dict(scraped.facts), tags=_version_tags(scraped.revision)
-        )
-        yield _evaluation(work, asset, check, partition, verdict, _newest_materialisation(context))
-    require_pass(verdict, asset, partition)
+    def _scraped(
+        self, asset: str, check: str, partition: str, scraped: ingestion.Scraped, verdict: Verdict
+    ) -> Iterator[object]:
+        if scraped.changed or not self._was_ever_made(asset, partition):
+            target = yield from self._made(asset, partition, dict(scraped.facts), _version_tags(scraped.revision))
+            yield self._evaluation(asset, check, partition, verdict, target)
+        require_pass(verdict, asset, partition)
 
+    def _was_ever_made(self, asset: str, partition: str) -> bool:
+        wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition])
+        return bool(self._context.instance.fetch_materializations(wanted, limit=1).records)
 
-def _ever_materialised(context: dg.OpExecutionContext, asset: str, partition: str) -> bool:
-    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition])
-    return bool(context.instance.fetch_materializations(wanted, limit=1).records)
-
-
-def _recorded(
-    context: dg.OpExecutionContext, work: StageContext, failed: dict[str, str], n_asked: int, steps: Iterator[Told]
-) -> Iterator[object]:
-    """Each step as Dagster's event, stored before the next one is asked for."""
-    begun: set[str] = set()
-    targets: dict[tuple[str, str], Target] = {}
-    for told in steps:
-        if isinstance(told, Made):
-            if told.partition not in begun:
+    def steps(self, steps: Iterator[Told], n_asked: int) -> Iterator[object]:
+        """The events of what was carried, with a line in the log for each season that something is done for."""
+        begun: set[str] = set()
+        targets: dict[tuple[str, str], Target] = {}
+        for told in steps:
+            if isinstance(told, Made):
+                if told.partition not in begun:
+                    begun.add(told.partition)
+                    self._context.log.info(f"{told.partition}: {len(begun)} of {n_asked}")
+                pointer = told.written.pointer
+                tags = _version_tags(pointer.sha256) | self._provenance_tags(told)
+                targets[told.stage, told.partition] = yield from self._made(
+                    told.stage, told.partition, materialisation_metadata(told.written), tags
+                )
+            elif isinstance(told, Judged):
+                target = targets.pop((told.stage, told.partition))
+                yield self._evaluation(told.stage, told.check, told.partition, told.verdict, target)
+            elif isinstance(told, Stopped):
+                self._stop(told.partition, told.reason)
+            else:
                 begun.add(told.partition)
-                context.log.info(f"{told.partition}: {len(begun)} of {n_asked}")
-            yield dg.AssetMaterialization(
-                told.stage,
-                partition=told.partition,
-                metadata=materialisation_metadata(told.written),
-                tags=_version_tags(told.written.pointer.sha256),
-            )
-            targets[told.stage, told.partition] = _newest_materialisation(context)
-        elif isinstance(told, Judged):
-            target = targets.pop((told.stage, told.partition))
-            yield _evaluation(work, told.stage, told.check, told.partition, told.verdict, target)
-        elif isinstance(told, Stopped):
-            failed[told.partition] = told.reason
-            context.log.error(f"{told.partition}: {told.reason}")
-        else:
-            begun.add(told.partition)
+
+    def _stop(self, partition: str, reason: str) -> None:
+        self.failed[partition] = reason
+        self._context.log.error(f"{partition}: {reason}")
+
+    def _made(
+        self, asset: str, partition: str, metadata: Metadata, tags: Mapping[str, str]
+    ) -> Generator[object, None, Target]:
+        """Records a materialisation; returns it as its check's target, without which Dagster never counts that as current."""
+        yield dg.AssetMaterialization(asset, partition=partition, metadata=metadata, tags=tags)
+        [newest] = self._context.instance.get_records_for_run(
+            self._context.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, limit=1, ascending=False
+        ).records
+        self._known[_tournament(partition)] = newest.storage_id
+        return Target(storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp)
+
+    def _provenance_tags(self, told: Made) -> dict[str, str]:
+        """What Dagster itself writes for an asset that it runs.
+
+        By it the webserver tells whether an input has changed since; without it, a partition whose history reaches back to
+        seasons that were never played would be shown as unsynced for ever.
+        """
+        pointer, known = told.written.pointer, self._known[_tournament(told.partition)]
+        tags = {"dagster/code_version": pointer.code_version}
+        for asset in stage_named(told.stage).reads:
+            of_it = {name: digest for name, digest in pointer.inputs.items() if name.partition("@")[0] == asset}
+            tags[f"dagster/input_data_version/{asset}"] = digest_of(of_it or dict(pointer.inputs))
+            tags[f"dagster/input_event_pointer/{asset}"] = str(known)
+        return tags
+
+    def _evaluation(
+        self, asset: str, check: str, partition: str, verdict: Verdict, target: Target
+    ) -> dg.AssetCheckEvaluation:
+        return dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(asset),
+            check_name=check,
+            passed=verdict.passed,
+            severity=severity_of(verdict),
+            description=verdict.summary(),
+            partition=partition,
+            blocking=True,
+            metadata=verdict_metadata(verdict, keep_report(self._work, asset, partition, verdict)),
+            target_materialization_data=target,
+        )
 
 
 def _version_tags(version: str) -> dict[str, str]:
     return {"dagster/data_version": version, "dagster/data_version_is_user_provided": "true"}
 
 
-def _newest_materialisation(context: dg.OpExecutionContext) -> Target:
-    """The materialisation just stored; without it as its target Dagster never counts a check as current."""
-    [newest] = context.instance.get_records_for_run(
-        context.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, limit=1, ascending=False
-    ).records
-    return Target(storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp)
-
-
-def _evaluation(
-    work: StageContext, asset: str, check: str, partition: str, verdict: Verdict, target: Target
-) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(asset),
-        check_name=check,
-        passed=verdict.passed,
-        severity=severity_of(verdict),
-        description=verdict.summary(),
-        partition=partition,
-        blocking=True,
-        metadata=verdict_metadata(verdict, keep_report(work, asset, partition, verdict)),
-        target_materialization_data=target,
-    )
+def _tournament(partition: str) -> str:
+    return DataKey.parse(partition).tournament
 
 
 @dg.job(

@@ -1,6 +1,6 @@
 """What every asset's decorator has in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -19,7 +19,7 @@ ONE_BY_ONE = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 def data_asset(
     stage: str,
     group: str,
-    deps: list[dg.AssetDep | str],
+    deps: Sequence[dg.AssetDep | str],
     kinds: set[str],
     *,
     pool: str | None = None,
@@ -49,7 +49,7 @@ def data_asset(
 
 
 def cutoff_asset(
-    stage: str, group: str, deps: list[dg.AssetDep | str], kinds: set[str]
+    stage: str, group: str, deps: Sequence[dg.AssetDep | str], kinds: set[str]
 ) -> Callable[[Any], dg.AssetsDefinition]:
     """Decorator of an asset partitioned by monthly cut-off, with the MLflow run of its Dagster run open."""
     return dg.asset(

@@ -6,18 +6,21 @@ from match_assets.assets.common import data_asset, run
 from match_assets.automation.conditions import REPLAYED, SAME_SEASON
 from match_assets.partitions import HISTORY
 from match_assets.resources.platform import Platform
+from match_assets.stages.base import Stage
 from match_assets.stages.feature_rows import MATCH_FEATURES, TEAM_MATCH_FEATURES, TEAM_STATE
 
-RESULTS_SO_FAR = dg.AssetDep("finished_matches", partition_mapping=HISTORY)
+
+def _so_far(stage: Stage) -> list[dg.AssetDep]:
+    return [dg.AssetDep(name, partition_mapping=HISTORY) for name in stage.reads]
 
 
-@data_asset("5-features", "features", [RESULTS_SO_FAR], {"polars", "parquet"}, condition=REPLAYED)
+@data_asset("5-features", "features", _so_far(TEAM_MATCH_FEATURES), {"polars", "parquet"}, condition=REPLAYED)
 def team_match_features(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Rolling form and tournament-scoped ratings, one row per team and match, known strictly before kick-off."""
     return run(TEAM_MATCH_FEATURES, context, platform)
 
 
-@data_asset("5-features", "features", [RESULTS_SO_FAR], {"polars", "parquet"}, condition=REPLAYED)
+@data_asset("5-features", "features", _so_far(TEAM_STATE), {"polars", "parquet"}, condition=REPLAYED)
 def team_state(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Ratings and rolling buffers of every team after the newest match: what the service predicts from."""
     return run(TEAM_STATE, context, platform)
@@ -26,7 +29,7 @@ def team_state(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
 @data_asset(
     "6-match-features",
     "inference",
-    ["upcoming_matches", "team_state"],
+    MATCH_FEATURES.reads,
     {"polars", "parquet"},
     condition=SAME_SEASON,
 )

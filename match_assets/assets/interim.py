@@ -11,7 +11,7 @@ from match_assets.stages.interim import FINISHED_MATCHES, UPCOMING_MATCHES
 @data_asset(
     "4-preprocessing",
     "interim",
-    ["raw_matches", "raw_match_stats"],
+    FINISHED_MATCHES.reads,
     {"polars", "parquet"},
     condition=SAME_SEASON,
 )
@@ -20,7 +20,7 @@ def finished_matches(context: dg.AssetExecutionContext, platform: Platform) -> d
     return run(FINISHED_MATCHES, context, platform)
 
 
-@data_asset("4-preprocessing", "interim", ["raw_matches"], {"polars", "parquet"}, condition=SAME_SEASON)
+@data_asset("4-preprocessing", "interim", UPCOMING_MATCHES.reads, {"polars", "parquet"}, condition=SAME_SEASON)
 def upcoming_matches(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Fixtures that are known and not yet played, postponed ones included."""
     return run(UPCOMING_MATCHES, context, platform)

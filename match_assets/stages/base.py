@@ -123,6 +123,7 @@ class Stage:
     Attributes:
         name: the asset's name.
         family: ``data`` (season of a tournament) or ``cutoff`` (month).
+        reads: the assets that it is made from, as the graph draws them.
         sort_by: columns that order its rows totally.
         inputs: digests of everything the partition is made from, by input name; raises ``NotAcceptedError`` where an
             input has no accepted version.
@@ -136,6 +137,7 @@ class Stage:
 
     name: str
     family: Literal["data", "cutoff"]
+    reads: tuple[str, ...]
     sort_by: tuple[str, ...]
     inputs: Callable[[StageContext, str], dict[str, str]]
     compute: Callable[[StageContext, str, Inputs], Product]

@@ -92,6 +92,7 @@ def _compute_upcoming(context: StageContext, partition: str, inputs: Inputs) -> 
 FINISHED_MATCHES = Stage(
     name="finished_matches",
     family="data",
+    reads=("raw_matches", "raw_match_stats"),
     sort_by=("kick_off_utc", "match_id"),
     inputs=_finished_inputs,
     compute=_compute_finished,
@@ -101,6 +102,7 @@ FINISHED_MATCHES = Stage(
 UPCOMING_MATCHES = Stage(
     name="upcoming_matches",
     family="data",
+    reads=("raw_matches",),
     sort_by=("kick_off_utc", "match_id"),
     inputs=_upcoming_inputs,
     compute=_compute_upcoming,

@@ -45,6 +45,7 @@ def _compute_stats(context: StageContext, partition: str, inputs: Inputs) -> Pro
 RAW_MATCHES = Stage(
     name="raw_matches",
     family="data",
+    reads=("scraped_matches", "scraped_match_stats"),
     sort_by=("match_id",),
     inputs=_inputs,
     compute=_compute_matches,
@@ -54,6 +55,7 @@ RAW_MATCHES = Stage(
 RAW_MATCH_STATS = Stage(
     name="raw_match_stats",
     family="data",
+    reads=("scraped_matches", "scraped_match_stats"),
     sort_by=("match_id", "is_home"),
     inputs=_inputs,
     compute=_compute_stats,

@@ -167,6 +167,7 @@ def _validate_decision(_context: StageContext, _candidate: Pointer, frame: pl.Da
 REGISTERED_MODEL = Stage(
     name="registered_model",
     family="cutoff",
+    reads=("calibrated_model",),
     sort_by=("version",),
     inputs=_registration_inputs,
     compute=_compute_registration,
@@ -176,6 +177,7 @@ REGISTERED_MODEL = Stage(
 PROMOTION_DECISION = Stage(
     name="promotion_decision",
     family="cutoff",
+    reads=("registered_model", "baseline_models", "temporal_split"),
     sort_by=("cutoff",),
     inputs=_decision_inputs,
     compute=_compute_decision,

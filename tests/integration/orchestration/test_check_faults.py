@@ -68,7 +68,7 @@ def carried(monkeypatch: pytest.MonkeyPatch, settings: Settings, gate: Callable[
     monkeypatch.setitem(DESCRIPTIONS, CHECK, "A probe.")
     frame = pl.DataFrame({"number": range(30)})
     stage = Stage(
-        "probe", "data", ("number",), lambda _c, _p: {}, lambda _c, _p, _i: Product(frame), CHECK,
+        "probe", "data", (), ("number",), lambda _c, _p: {}, lambda _c, _p, _i: Product(frame), CHECK,
         lambda _context, _candidate, rows: gate(rows),
     )  # fmt: skip
 

@@ -17,6 +17,8 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 from sqlalchemy import event
 from sqlalchemy.engine import URL, create_engine, make_url
 from sqlalchemy.pool import Pool
@@ -112,6 +114,13 @@ def versions(result: Any) -> dict[tuple[str, str], str]:
     }
 
 
+def statuses(rig: Rig) -> dict[tuple[str, str], StaleStatus]:
+    """What the webserver shows beside each partition."""
+    graph = rig.defs.resolve_asset_graph()
+    resolver = CachingStaleStatusResolver(rig.instance, graph, LoadingContextForTest(rig.instance))
+    return {(stage, season): resolver.get_status(dg.AssetKey(stage), season) for stage, season in EVERYTHING}
+
+
 def everything_in_the_bucket(work: StageContext) -> list[object]:
     """Every object with its time of writing."""
     return list(work.store.bucket.entries(""))
@@ -157,6 +166,26 @@ def test_a_killed_bulk_job_continues_where_it_was(many: Rig, killed: set[tuple[s
     assert {key: after[key] for key in before} == before
     for stage in STAGES:
         assert many.instance.get_materialized_partitions(dg.AssetKey(stage)) == set(SEASONS)
+
+
+def test_the_webserver_calls_in_sync_what_is_and_unsynced_what_a_corrected_result_reaches(
+    many: Rig, killed: set[tuple[str, str]]
+) -> None:
+    assert statuses(many) == dict.fromkeys(EVERYTHING, StaleStatus.FRESH)
+    first, *later = [season for season in SEASONS if season.endswith("ENG-PremierLeague")]
+    score = (
+        "UPDATE matches SET home_goals = home_goals + :more, content_hash = 'corrected ' || home_goals WHERE match_id = "
+        "(SELECT min(match_id) FROM matches WHERE season || '|' || tournament = :season)"
+    )
+    many.execute(score, more=1, season=first)
+    assert many.bulk([first]).success
+    reached = {(stage, season) for stage in ("team_match_features", "team_state") for season in later}
+    assert {key for key, status in statuses(many).items() if status is StaleStatus.STALE} == reached
+    # a state's own readers are told once it is made anew
+    assert materialised(many.bulk()) == reached | {("match_features", season) for season in later}
+    assert statuses(many) == dict.fromkeys(EVERYTHING, StaleStatus.FRESH)
+    many.execute(score, more=-1, season=first)
+    assert many.bulk().success
 
 
 def test_a_run_with_nothing_to_do_writes_nothing_and_tells_nothing(many: Rig, killed: set[tuple[str, str]]) -> None:

@@ -377,7 +377,7 @@ def test_a_hundred_partitions_at_once_are_each_judged_by_their_own_rows(context:
         even = Rule("even", lambda rows: rows.filter(pl.col("number") % 2 == 1))
         return judge(frame, schemas.any_table(), rules=(own, even))
 
-    stage = Stage("probe", "data", ("number",), lambda _context, _partition: {}, compute, "validate_probe", gate)
+    stage = Stage("probe", "data", (), ("number",), lambda _context, _partition: {}, compute, "validate_probe", gate)
 
     def one(number: int) -> Verdict:
         materialise(stage, context, str(number))
