@@ -28,7 +28,7 @@ from match_assets.features.registry import (
     match_feature_names,
     team_feature_names,
 )
-from match_assets.features.rows import match_rows, team_rows
+from match_assets.features.rows import match_rows, places, team_rows
 from match_assets.features.state import TeamState
 
 
@@ -114,7 +114,7 @@ def advance(
     arrays = match_arrays(rows, after.team_ids, after.seasons, with_results=True)
     refuse_clashes(rows, arrays, after.team_ids, what="finished_matches")
     _refuse_the_past(state, arrays.read_time, rows)
-    values = team_rows(arrays, after.arrays, params, threads=threads)
+    values = team_rows(arrays, after.arrays, places(params), threads=threads)
     if season is None or seasons == (int(season),):
         return FeatureBuild(_team_frame(rows, values, params), after)
     kept = (rows["season"] == season).arg_true().to_numpy()
@@ -160,7 +160,7 @@ def fixture_team_features(
     seasons = tuple(sorted({*state.seasons, *_seasons_of(rows)}))
     known = state.copy_with(dict.fromkeys(unknown, ""), (), params) if unknown else state
     arrays = match_arrays(rows, known.team_ids, seasons, with_results=False)
-    return _team_frame(rows, team_rows(arrays, known.arrays, params), params)
+    return _team_frame(rows, team_rows(arrays, known.arrays, places(params)), params)
 
 
 def assemble_match_features(team_features: pl.DataFrame, params: FeatureParams) -> pl.DataFrame:
@@ -188,7 +188,7 @@ def assemble_match_features(team_features: pl.DataFrame, params: FeatureParams) 
     names = team_feature_names(params)
     values = np.empty((len(names), 2 * home.height))
     values[:, 0::2], values[:, 1::2] = (_unknown_as_nan(side, names) for side in (home, away))
-    columns += feature_columns(match_feature_names(params), match_rows(values, params))
+    columns += feature_columns(match_feature_names(params), match_rows(values, places(params)))
     return pl.DataFrame(columns)
 
 

@@ -8,8 +8,11 @@ from match_assets.config import FeatureParams
 from match_assets.errors import SchemaMismatchError, UnknownTeamError
 from match_assets.features.layout import N_COUNTS, Floats, MatchArrays
 from match_assets.features.registry import feature_version
-from match_assets.features.rows import match_rows, team_rows
+from match_assets.features.rows import match_rows, places, team_rows
 from match_assets.features.state import TeamState
+
+NO_WALKOVERS, NO_COUNTS = np.zeros(0, np.bool_), np.zeros((0, 2, N_COUNTS), np.int32)
+READ_THE_FIRST = np.zeros(1, np.int64)
 
 
 class PairReader:
@@ -32,7 +35,7 @@ class PairReader:
                 expected=feature_version(params),
                 found=state.feature_version,
             )
-        self._state, self._params = state, params
+        self._state, self._places = state, places(params)
         self._teams: Mapping[int, int] = {team: place for place, team in enumerate(state.team_ids.tolist())}
         self._seasons: Mapping[int, int] = {year: place for place, year in enumerate(state.seasons)}
 
@@ -51,8 +54,8 @@ class PairReader:
         Raises:
             UnknownTeamError: the state does not know a team.
         """
-        unknown = [team for team in (home_team_id, away_team_id) if team not in self._teams]
-        if unknown:
+        if home_team_id not in self._teams or away_team_id not in self._teams:
+            unknown = [team for team in (home_team_id, away_team_id) if team not in self._teams]
             raise UnknownTeamError(
                 f"no team {unknown[0]} in {self._state.tournament}; its teams are listed in team_state",
                 team_ids=unknown,
@@ -65,8 +68,8 @@ class PairReader:
             season=np.array([self._seasons.get(season, len(self._seasons))]),
             home=np.array([self._teams[home_team_id]]),
             away=np.array([self._teams[away_team_id]]),
-            is_walkover=np.zeros(0, np.bool_),
-            counts=np.zeros((0, 2, N_COUNTS), np.int32),
-            events=np.zeros(1, np.int64),
+            is_walkover=NO_WALKOVERS,
+            counts=NO_COUNTS,
+            events=READ_THE_FIRST,
         )
-        return match_rows(team_rows(match, self._state.arrays, self._params), self._params)[:, 0]
+        return match_rows(team_rows(match, self._state.arrays, self._places), self._places)[:, 0]

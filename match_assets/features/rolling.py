@@ -195,8 +195,9 @@ def form(
         in_order[place] = place
     sums, known = np.empty(values.size + 1, np.int64), np.empty(values.size + 1, np.int32)
     weighted = np.empty((values.size, 2))
+    teams = _teams_with_matches(sequences)
     for statistic in range(first, last):
-        _gather(statistic, statistics, sequences, state, values)
+        _gather(statistic, statistics, sequences, state, teams, values)
         running_sums(values, in_order, sums, known)
         if statistic < N_SURPLUS:
             place = 2 * n_counted * width + statistic * windows.size
@@ -205,10 +206,8 @@ def form(
         counted = statistic - N_SURPLUS
         place = counted * width
         window_means(sums, known, spans[START], spans[STOP], windows, 1.0, rows, place, 1)
-        for team in range(state.n_held.size):
+        for team in teams:
             begin, end = sequences.bounds[team], sequences.bounds[team + 1]
-            if begin == end:
-                continue
             _weigh(values, begin, end, begin + state.n_held[team], sequences.entered[team], sequences.begins,
                    state.weighted[team, OVERALL, counted], decay, weighted)  # fmt: skip
         _weighted_means(weighted, spans[START], spans[STOP], rows[place + windows.size])
@@ -217,7 +216,8 @@ def form(
             at_venue[slot] = values[sequences.venue_members[slot]]
         running_sums(values, sequences.venue_members, sums, known)
         window_means(sums, known, spans[VENUE_START], spans[VENUE_STOP], windows, 1.0, rows, place, 1)
-        for pair in range(2 * state.n_held.size):
+        for place_of_pair in range(2 * teams.size):
+            pair = 2 * teams[place_of_pair >> 1] + (place_of_pair & 1)
             begin, end = sequences.venue_bounds[pair], sequences.venue_bounds[pair + 1]
             if begin == end:
                 continue
@@ -230,9 +230,22 @@ def form(
 
 
 @compiled
-def _gather(statistic: int, statistics: SmallInts, sequences: Sequences, state: StateArrays, values: SmallInts) -> None:
-    """A statistic in the order of the sequences, from the state and from the matches."""
+def _teams_with_matches(sequences: Sequences) -> Ints:
+    """Those that have any: two of a hundred where the service asks for one fixture."""
+    teams, n = np.empty(sequences.bounds.size - 1, np.int64), 0
     for team in range(sequences.bounds.size - 1):
+        if sequences.bounds[team] < sequences.bounds[team + 1]:
+            teams[n] = team
+            n += 1
+    return teams[:n]
+
+
+@compiled
+def _gather(
+    statistic: int, statistics: SmallInts, sequences: Sequences, state: StateArrays, teams: Ints, values: SmallInts
+) -> None:
+    """A statistic in the order of the sequences, from the state and from the matches."""
+    for team in teams:
         for place in range(sequences.bounds[team], sequences.bounds[team + 1]):
             member = sequences.members[place]
             values[place] = state.held[team, -1 - member, statistic] if member < 0 else statistics[statistic, member]

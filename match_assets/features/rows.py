@@ -8,7 +8,7 @@ import numpy as np
 from match_assets.config import FeatureParams
 from match_assets.features.assembly import ratios, sides_and_differences
 from match_assets.features.frames import kernel_settings
-from match_assets.features.layout import N_RATINGS, N_SURPLUS, SEASON, Floats, Ints, MatchArrays, StateArrays
+from match_assets.features.layout import N_RATINGS, N_SURPLUS, SEASON, Floats, Ints, MatchArrays, Settings, StateArrays
 from match_assets.features.ledger import walk
 from match_assets.features.measures import statistics_of
 from match_assets.features.ratings import match_expectations, rate
@@ -29,8 +29,9 @@ NO_STATISTICS = np.empty((N_SURPLUS + len(MEASURES), 0), np.int32)
 
 
 class Places(NamedTuple):
-    """Where things stand in a row."""
+    """Where things stand in a row, and the parameters as the kernels take them."""
 
+    settings: Settings
     n_team: int
     n_match: int
     ledger: int
@@ -43,12 +44,13 @@ class Places(NamedTuple):
 
 @lru_cache(maxsize=8)
 def places(params: FeatureParams) -> Places:
-    """Of this registry."""
+    """Of this registry with these parameters."""
     names = team_feature_names(params)
     over = (*params.windows, WEIGHTED)
     pairs = [(f"{upper}_{x}", f"{lower}_{x}") for _, upper, lower, _ in RATIOS for x in over]
     compared = [place for place, d in enumerate(team_feature_definitions(params)) if d.is_compared]
     return Places(
+        settings=kernel_settings(params),
         n_team=len(names),
         n_match=len(match_feature_names(params)),
         ledger=names.index("rest_days"),
@@ -60,19 +62,19 @@ def places(params: FeatureParams) -> Places:
     )
 
 
-def team_rows(matches: MatchArrays, state: StateArrays, params: FeatureParams, *, threads: int = 1) -> Floats:
+def team_rows(matches: MatchArrays, state: StateArrays, at: Places, *, threads: int = 1) -> Floats:
     """Team features of both sides of every match.
 
     Args:
         matches: what to read and what to apply.
         state: changed in place where results are applied, and only there.
-        params: of the state.
+        at: ``places`` of the state's parameters.
         threads: among which statistics are divided.
 
     Returns:
         (team features, 2 n) float64, column 2 m + venue, NaN where unknown.
     """
-    at, settings = places(params), kernel_settings(params)
+    settings = at.settings
     rows = np.empty((at.n_team, 2 * matches.home.size))
     is_played = matches.counts.shape[0] > 0
     statistics = statistics_of(matches.counts, MEASURES) if is_played else NO_STATISTICS
@@ -86,7 +88,7 @@ def team_rows(matches: MatchArrays, state: StateArrays, params: FeatureParams, *
         form(first, last, statistics, sequences, state, settings.windows, settings.weighted_decay, rows)
 
     n = statistics.shape[0]
-    bounds = [0, n] if threads == 1 else [0, N_SURPLUS, *range(N_SURPLUS + 1, n + 1)]
+    bounds = (0, n) if threads == 1 else (0, N_SURPLUS, *range(N_SURPLUS + 1, n + 1))
     divided(part, len(bounds) - 1, threads)
     ratios(rows, at.numerators, at.denominators, at.ratios)
     if is_played:
@@ -94,19 +96,18 @@ def team_rows(matches: MatchArrays, state: StateArrays, params: FeatureParams, *
     return rows
 
 
-def match_rows(rows: Floats, params: FeatureParams) -> Floats:
+def match_rows(rows: Floats, at: Places) -> Floats:
     """Match features from both teams' rows.
 
     Args:
         rows: (team features, 2 n) as ``team_rows`` gives them.
-        params: of the rows.
+        at: ``places`` of the rows' parameters.
 
     Returns:
         (match features, n) float64, NaN where unknown.
     """
-    at = places(params)
     wide = np.empty((at.n_match, rows.shape[1] // 2))
     sides_and_differences(rows, at.compared, wide)
     ratings = rows[at.ratings : at.ratings + N_RATINGS]
-    match_expectations(ratings, kernel_settings(params), wide[at.n_match - len(EXPECTATIONS) :])
+    match_expectations(ratings, at.settings, wide[at.n_match - len(EXPECTATIONS) :])
     return wide

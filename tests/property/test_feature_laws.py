@@ -25,6 +25,7 @@ from match_assets.features import (
 )
 from match_assets.features.frames import NULLABLE, RESULTS, checked_matches, match_arrays
 from match_assets.features.layout import GOALS, MISSING, N_COUNTS, Floats, Ints, MatchArrays
+from match_assets.features.rows import places
 from match_assets.features.rows import team_rows as kernel_rows
 from tests.depth import examples
 from tests.oracle_features import oracle_match_rows, oracle_team_rows
@@ -105,7 +106,7 @@ def teams_and_seasons(league: list[Match]) -> tuple[Ints, tuple[int, ...]]:
 
 def rows_of(arrays: MatchArrays, n_teams: int) -> Floats:
     blank = TeamState.blank(PARAMS).copy_with(dict.fromkeys(range(n_teams), ""), (), PARAMS)
-    return kernel_rows(arrays, blank.arrays, PARAMS)
+    return kernel_rows(arrays, blank.arrays, places(PARAMS))
 
 
 @law
