@@ -18,6 +18,10 @@ END = "# <<< match-assets up"
 PRACTICE_REQUESTS_PER_MINUTE = "6000"
 PRACTICE_REQUESTS_PER_DAY = "10000000"
 
+# A look at the conditions takes in events up to one moment. Without this Dagster reads some of them up to the end of the
+# look, and sees that an input changed before it sees in which run: what a bulk run carries on itself would be made twice.
+DAGSTER_LOOKS = {"DAGSTER_AUTOMATION_TICK_SETTLE_SECONDS": "0.5"}
+
 
 def server_environment(layout: Layout, ports: dict[str, int], secrets: dict[str, str]) -> dict[str, str]:
     """Addresses and passwords of the servers by variable name; ports that are not chosen yet read as the usual ones."""
@@ -40,6 +44,7 @@ def server_environment(layout: Layout, ports: dict[str, int], secrets: dict[str,
         # what Dagster, MLflow and boto3 look for under names of their own
         "DAGSTER_HOME": str(layout.dagster_home),
         "DAGSTER_PG_URL": postgres_dsn(postgres, password, "dagster", driver="psycopg2"),
+        **DAGSTER_LOOKS,
         "MLFLOW_TRACKING_URI": mlflow,
         "MLFLOW_S3_ENDPOINT_URL": s3_endpoint,
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -4,6 +4,7 @@ What is expected is written down here from the rules of the flow; nothing of it 
 The tests build on each other's state in the order written.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,10 +12,14 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.declarative_automation.automation_condition_evaluator import (
+    AutomationConditionEvaluator,
+)
 
 from match_assets.automation.conditions import CARRIES_SEASONS, LEFT_TO_CONDITIONS_SECONDS
 from match_assets.automation.sensors import missing_or_late
 from match_assets.config import PARAMS_FILE, parse_params
+from match_assets.local.environment import DAGSTER_LOOKS
 from match_assets.local.stack import ServerStack
 from match_assets.source.records import Status
 from match_assets.stages.chain import CUTOFF_STAGES, DATA_STAGES
@@ -217,6 +222,26 @@ def test_what_conditions_leave_undone_the_sensor_takes_after_a_while(
     made = made_by(filled.rig.run("bulk", **request.run_config))
     assert set(made) == each(FROM_STATE, LIVE)
     assert by_sensor(filled) == []
+
+
+def test_conditions_that_look_while_a_bulk_run_writes_leave_what_it_carries_alone(
+    filled: SmallRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert filled.asked_for() == set()
+    begin = AutomationConditionEvaluator.__init__
+
+    def begin_before_it(self: AutomationConditionEvaluator, **options: Any) -> None:
+        begin(self, **options)
+        monkeypatch.setattr(AutomationConditionEvaluator, "__init__", begin)
+        correct(filled, NORTH[0], (5, 5))
+        assert set(made_by(filled.rig.bulk([NORTH[0]]))) >= each(REPLAYING, NORTH[0])
+
+    assert DAGSTER_LOOKS.items() <= os.environ.items(), "the stack's own setting"
+    monkeypatch.setattr(AutomationConditionEvaluator, "__init__", begin_before_it)
+    assert filled.asked_for() == set()
+    assert filled.asked_for() == set()
+    made = by_sensor(filled)
+    assert sorted(made) == sorted(each(FROM_STATE, *NORTH[1:])), "each once"
 
 
 def test_runs_that_carry_whole_seasons_are_those_that_conditions_leave_alone(filled: SmallRig) -> None:
