@@ -28,6 +28,13 @@ class Service:
             assert time.monotonic() < deadline, told
             time.sleep(0.02)
 
+    def wait_for_match(self, match_id: int) -> None:
+        """Until it is predicted, at most half a minute: what a store accepts one after the other may come in several looks."""
+        deadline = time.monotonic() + 30
+        while (told := self.client.get(f"/predict/{match_id}")).status_code != 200:
+            assert time.monotonic() < deadline, told.text
+            time.sleep(0.02)
+
 
 def ready_service(service: Service) -> Service:
     """Waits until predictions are served: degraded, since no Redis is there."""

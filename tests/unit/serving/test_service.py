@@ -44,6 +44,7 @@ def test_service_heals_by_itself_when_model_and_features_appear(empty_service: S
     fill(empty_service.store)
     empty_service.registry.promote("1", outcome_model())
     empty_service.wait_for("degraded")
+    empty_service.wait_for_match(19)
     assert empty_service.client.get("/predict/19").json()["model_version"] == "1"
 
 
