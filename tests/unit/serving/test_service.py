@@ -85,6 +85,7 @@ def test_store_and_registry_away_degrade_readiness_but_not_predictions(empty_ser
     fill(empty_service.store)
     empty_service.registry.promote("1", outcome_model())
     empty_service.wait_for("degraded")
+    empty_service.wait_for_match(19)
     empty_service.store.is_down = empty_service.registry.is_down = True
     deadline = 100
     while len(empty_service.client.get("/health/ready").json()["faults"]) < 3 and deadline:
