@@ -25,6 +25,7 @@ from match_assets.stages import ingestion
 from match_assets.stages.base import StageContext
 from match_assets.stages.carrying import Judged, Made, Stopped, Told, carried, require_pass
 from match_assets.stages.chain import known_partitions, ordered, stage_named
+from match_assets.store import Pointer
 from match_assets.warehouse.reading import catalogue
 
 DATA_GROUPS = ("ingestion", "raw", "interim", "features", "inference")
@@ -166,7 +167,10 @@ class _Record:
         self, asset: str, check: str, partition: str, scraped: ingestion.Scraped, verdict: Verdict
     ) -> Iterator[object]:
         if scraped.changed or not self._was_ever_made(asset, partition):
-            target = yield from self._made(asset, partition, dict(scraped.facts), _version_tags(scraped.revision))
+            # no code of its own is versioned; as Dagster does then, the run stands for it
+            inputs = {ingestion.FOLLOWS[asset]: scraped.revision}
+            tags = _version_tags(scraped.revision) | self._provenance_tags(partition, self._context.run_id, inputs)
+            target = yield from self._made(asset, partition, dict(scraped.facts), tags)
             yield self._evaluation(asset, check, partition, verdict, target)
         require_pass(verdict, asset, partition)
 
@@ -184,7 +188,9 @@ class _Record:
                     begun.add(told.partition)
                     self._context.log.info(f"{told.partition}: {len(begun)} of {n_asked}")
                 pointer = told.written.pointer
-                tags = _version_tags(pointer.sha256) | self._provenance_tags(told)
+                inputs = {asset: _inputs_from(asset, pointer) for asset in stage_named(told.stage).reads}
+                provenance = self._provenance_tags(told.partition, pointer.code_version, inputs)
+                tags = _version_tags(pointer.sha256) | provenance
                 targets[told.stage, told.partition] = yield from self._made(
                     told.stage, told.partition, materialisation_metadata(told.written), tags
                 )
@@ -211,19 +217,18 @@ class _Record:
         self._known[_tournament(partition)] = newest.storage_id
         return Target(storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp)
 
-    def _provenance_tags(self, told: Made) -> dict[str, str]:
+    def _provenance_tags(self, partition: str, code_version: str, inputs: Mapping[str, str]) -> dict[str, str]:
         """What Dagster itself writes for an asset that it runs.
 
         By it the webserver tells whether an input has changed since; without it, a partition whose history reaches back to
         seasons that were never played would be shown as unsynced for ever.
         """
-        pointer, known = told.written.pointer, self._known[_tournament(told.partition)]
-        tags = {"dagster/code_version": pointer.code_version}
-        for asset in stage_named(told.stage).reads:
-            of_it = {name: digest for name, digest in pointer.inputs.items() if name.partition("@")[0] == asset}
-            tags[f"dagster/input_data_version/{asset}"] = digest_of(of_it or dict(pointer.inputs))
-            tags[f"dagster/input_event_pointer/{asset}"] = str(known)
-        return tags
+        known = str(self._known[_tournament(partition)])
+        return {
+            "dagster/code_version": code_version,
+            **{f"dagster/input_data_version/{asset}": version for asset, version in inputs.items()},
+            **{f"dagster/input_event_pointer/{asset}": known for asset in inputs},
+        }
 
     def _evaluation(
         self, asset: str, check: str, partition: str, verdict: Verdict, target: Target
@@ -239,6 +244,12 @@ class _Record:
             metadata=verdict_metadata(verdict, keep_report(self._work, asset, partition, verdict)),
             target_materialization_data=target,
         )
+
+
+def _inputs_from(asset: str, pointer: Pointer) -> str:
+    """One version for the partitions of an asset that something was made from; of the warehouse, for its revision."""
+    of_it = {name: digest for name, digest in pointer.inputs.items() if name.partition("@")[0] == asset}
+    return digest_of(of_it or dict(pointer.inputs))
 
 
 def _version_tags(version: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from match_assets.partitions import OF_TOURNAMENT, TOURNAMENTS
 from match_assets.resources.platform import Platform
 from match_assets.source import runs
 from match_assets.source.progress import ProgressLines, Standing
-from match_assets.stages.ingestion import catalogue_facts, scraped_statistics
+from match_assets.stages.ingestion import FOLLOWS, MATCHES, STATISTICS, catalogue_facts, scraped_statistics
 from match_assets.stages.ingestion import scraped_matches as matches_facts
 
 SOURCE_POOL = "source"
@@ -35,7 +35,7 @@ def tournament_catalog(context: dg.AssetExecutionContext, platform: Platform) ->
 @data_asset(
     "1-ingestion",
     "ingestion",
-    [dg.AssetDep("tournament_catalog", partition_mapping=OF_TOURNAMENT)],
+    [dg.AssetDep(FOLLOWS[MATCHES], partition_mapping=OF_TOURNAMENT)],
     {"playwright", "postgres"},
     pool=SOURCE_POOL,
 )
@@ -55,7 +55,7 @@ def scraped_matches(context: dg.AssetExecutionContext, platform: Platform) -> dg
     return dg.MaterializeResult(metadata=scraped.facts, data_version=dg.DataVersion(scraped.revision))
 
 
-@data_asset("1-ingestion", "ingestion", ["scraped_matches"], {"playwright", "postgres"}, pool=SOURCE_POOL)
+@data_asset("1-ingestion", "ingestion", [FOLLOWS[STATISTICS]], {"playwright", "postgres"}, pool=SOURCE_POOL)
 def scraped_match_stats(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Statistics from the pages of finished matches that lack them or whose score was corrected; resumable at any page."""
     partition = plain_key(context)

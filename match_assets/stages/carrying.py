@@ -247,17 +247,21 @@ class _Crew:
         self._task = task
         self._waiting = deque(sorted(lots, key=len, reverse=True))
         self._at_work: dict[object, _Carrier] = {}
-        self._engage(n_processes)
+        self._n_processes = n_processes
 
     def _engage(self, n: int) -> None:
-        new = [_Carrier.start() for _ in range(n)]
-        self._at_work.update({carrier.line: carrier for carrier in new})
+        # all begin before the first is sent its task, which it takes only when it has loaded everything
+        new = []
+        for _ in range(n):
+            new.append(_Carrier.start())
+            self._at_work[new[-1].line] = new[-1]
         for carrier in new:
             carrier.lot = self._waiting.popleft()
             _send(carrier, self._task, list(carrier.lot))
 
     def steps(self) -> Iterator[Told]:
         """What they tell, until nothing is left to carry; one that ends before its lot is stopped for the season it was at."""
+        self._engage(self._n_processes)
         while self._at_work:
             for line in wait([carrier.line for carrier in self._at_work.values()]):
                 carrier = self._at_work[line]

@@ -19,6 +19,8 @@ from match_assets.warehouse.reading import catalogue, lost_results, season_snaps
 MATCHES, MATCHES_CHECK = "scraped_matches", "validate_calendar"
 STATISTICS, STATISTICS_CHECK = "scraped_match_stats", "validate_coverage"
 CATALOGUE, CATALOGUE_CHECK = "tournament_catalog", "validate_catalog"
+# the asset that a scraped one follows in the graph
+FOLLOWS = {MATCHES: CATALOGUE, STATISTICS: MATCHES}
 # kinds of gap that no downstream table may be built over, and those that are shown and asked again later
 GAP_SEVERITY: dict[str, Severity] = {
     "quarantined": "error",

@@ -25,6 +25,12 @@ query Materialisations($limit: Int!, $job: String!) {
 }
 """
 
+SYNC = """
+query Sync($asset: [String!]!, $partition: String!) {
+  assetNodeOrError(assetKey: {path: $asset}) { ... on AssetNode { staleStatus(partition: $partition) } }
+}
+"""
+
 
 class PlatformRun:
     """One state folder and the commands that act on it."""
@@ -76,6 +82,12 @@ class PlatformRun:
         answer = httpx.post(f"{self.address('DAGSTER')}/graphql", json=body, timeout=60).json()
         found: list[dict[str, Any]] = answer["data"]["runsOrError"]["results"]
         return found
+
+    def sync_of(self, asset: str, partition: str) -> str:
+        """What the webserver says of a partition: FRESH, STALE (shown as unsynced) or MISSING."""
+        body = {"query": SYNC, "variables": {"asset": [asset], "partition": partition}}
+        answer = httpx.post(f"{self.address('DAGSTER')}/graphql", json=body, timeout=60).json()
+        return str(answer["data"]["assetNodeOrError"]["staleStatus"])
 
     def kill_hard(self) -> None:
         """SIGKILL to every process of this platform at once, as a power cut would."""

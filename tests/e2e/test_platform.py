@@ -65,6 +65,11 @@ def test_demo_fills_every_season_and_stage_in_one_bulk_run(platform: PlatformRun
     assert filled == {(asset, season) for asset in DATA_ASSETS for season in SEASONS}
 
 
+def test_demo_leaves_every_partition_in_sync(platform: PlatformRun, first_demo: str) -> None:
+    shown = {(asset, season): platform.sync_of(asset, season) for asset in DATA_ASSETS for season in SEASONS}
+    assert shown == dict.fromkeys(shown, "FRESH")
+
+
 def test_demo_trains_registers_and_promotes_one_model(platform: PlatformRun, first_demo: str) -> None:
     [run] = [run for run in platform.runs("model") if run["status"] == "SUCCESS"]
     assert {asset for asset, _ in materialised(run)} == CUTOFF_ASSETS
