@@ -3,12 +3,12 @@
 import statistics
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
 from drawn_leagues import FIRST_YEAR, MATCHES_A_TOURNAMENT, SEASONS, TEAMS, draw_leagues
 from measuring import quickest, require
+from rating_loops import prepared_ratings
 
 from match_assets.config import FeatureParams
 from match_assets.features import (
@@ -18,13 +18,10 @@ from match_assets.features import (
     fixture_team_features,
     match_feature_names,
 )
-from match_assets.features.frames import FIXTURES, kernel_settings, match_arrays
-from match_assets.features.layout import N_RATINGS, N_SURPLUS, SEASON
+from match_assets.features.frames import FIXTURES
 from match_assets.features.pairs import PairReader
-from match_assets.features.ratings import rate
 from match_assets.store.encoding import decode, encode
 
-THREADS = 2
 LAST_SEASON = str(FIRST_YEAR + SEASONS - 1)
 DAY = TEAMS // 2
 PAIRS = 2000
@@ -89,25 +86,6 @@ def _seconds_of_each(work: Callable[..., object], calls: list[tuple[int, int, in
 
 def rating_seconds(matches: pl.DataFrame, params: FeatureParams, rounds: int) -> float:
     """Seconds of all ratings alone over arrays that are ready, two tournaments at a time."""
-    settings = kernel_settings(params)
-    works = []
-    for _, league in matches.group_by("tournament", maintain_order=True):
-        teams = np.union1d(league["home_team_id"].to_numpy(), league["away_team_id"].to_numpy())
-        seasons = tuple(sorted({int(year) for year in league["season"].unique()}))
-        arrays = match_arrays(league, teams, seasons, with_results=True)
-        rows = np.empty((N_RATINGS, 2 * league.height))
-        works.append((arrays, teams.size, rows, np.empty((N_SURPLUS, 2 * league.height), np.int32)))
-
-    def one(number: int) -> None:
-        arrays, n_teams, rows, counted = works[number]
-        blank = TeamState.blank(params).copy_with(dict.fromkeys(range(n_teams), ""), (), params).arrays
-        last = np.ascontiguousarray(blank.counters[:, SEASON])
-        rate(arrays, last, blank.ratings, settings, rows, counted)
-
-    def every() -> None:
-        with ThreadPoolExecutor(THREADS) as pool:
-            for _ in pool.map(one, range(len(works))):
-                pass
-
+    every, _, _ = prepared_ratings(matches, params)
     every()
     return quickest({"ratings": every}, rounds=2 * rounds)["ratings"]
