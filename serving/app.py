@@ -17,6 +17,7 @@ from match_assets.config import Params, Settings
 from match_assets.errors import MatchAssetsError
 from match_assets.store import Store
 from serving.cache import AnswerCache
+from serving.feature_routes import feature_handlers
 from serving.feature_sets import FeatureSource
 from serving.jobs import Jobs
 from serving.keeper import SnapshotKeeper
@@ -76,7 +77,7 @@ def create_app(
             scrapes.close()
 
     app = Litestar(
-        route_handlers=HANDLERS,
+        route_handlers=[*HANDLERS, *feature_handlers(params.features)],
         lifespan=[parts_running],
         dependencies={"parts": Provide(parts_of, sync_to_thread=False)},
         exception_handlers={

@@ -91,7 +91,7 @@ def predict_pairs(snapshot: Snapshot, pairs: Sequence[Pair], params: FeaturePara
     """Predictions of pairs, in their order; the feature rows come from the code that made the training rows."""
     answers: dict[int, Prediction] = {}
     champion = snapshot.champion
-    columns = _positions(champion.model.feature_names, params)
+    columns = model_columns(champion.model.feature_names, params)
     for tournament in sorted({pair.tournament for pair in pairs}):
         view = snapshot.tournaments[tournament]
         positions = [position for position, pair in enumerate(pairs) if pair.tournament == tournament]
@@ -134,6 +134,13 @@ def predict_batch(snapshot: Snapshot, query: BatchQuery, params: FeatureParams, 
         n_refused=n_refused,
         results=[results[position] for position in range(len(query.matches))],
     )
+
+
+@lru_cache(maxsize=8)
+def model_columns(names: tuple[str, ...], params: FeatureParams) -> NDArray[np.int64]:
+    """Where the features that a model reads stand in a row of the registry."""
+    places = {name: place for place, name in enumerate(match_feature_names(params))}
+    return np.array([places[name] for name in names], np.int64)
 
 
 def _team_id(view: TournamentView, side: str, team_id: int | None, name: str | None) -> int:
@@ -184,13 +191,6 @@ def _refuse_date(view: TournamentView, kick_off: dt.datetime, limits: ServicePar
             f"kick_off {kick_off:%Y-%m-%d} is more than {limits.date_window_days} days after the newest match known in "
             f"{view.tournament} ({until:%Y-%m-%d})",
         )
-
-
-@lru_cache(maxsize=8)
-def _positions(names: tuple[str, ...], params: FeatureParams) -> NDArray[np.int64]:
-    """Where the features that a model reads stand in a row of the registry."""
-    places = {name: place for place, name in enumerate(match_feature_names(params))}
-    return np.array([places[name] for name in names], np.int64)
 
 
 def _feature_row(view: TournamentView, pair: Pair) -> NDArray[np.float64]:

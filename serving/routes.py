@@ -57,7 +57,8 @@ _PROBLEMS = {
 }
 
 
-def _problems(*statuses: int) -> dict[int, ResponseSpec]:
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """The problem documents that a route may answer with, for its description."""
     return {status: _PROBLEMS[status] for status in statuses}
 
 
@@ -97,7 +98,7 @@ def parts_of(state: State) -> Parts:
     "/predict/{match_id:int}",
     summary="One known fixture",
     tags=["predictions"],
-    responses={HTTP_200_OK: ResponseSpec(Prediction), **_problems(404, 409, 503)},
+    responses={HTTP_200_OK: ResponseSpec(Prediction), **problems(404, 409, 503)},
 )
 async def predict_fixture(match_id: FromPath[int], parts: NamedDependency[Parts]) -> Response[bytes]:
     """Probabilities of a coming match, computed when its features were read: a look-up in memory."""
@@ -114,7 +115,7 @@ async def predict_fixture(match_id: FromPath[int], parts: NamedDependency[Parts]
     status_code=HTTP_200_OK,
     summary="Any two teams",
     tags=["predictions"],
-    responses=_problems(400, 422, 503),
+    responses=problems(400, 422, 503),
 )
 async def predict_pair(data: JSONBody[PairQuery], parts: NamedDependency[Parts]) -> Prediction:
     """Probabilities of two teams of a tournament meeting at a kick-off, from the state after the newest match."""
@@ -134,7 +135,7 @@ async def predict_pair(data: JSONBody[PairQuery], parts: NamedDependency[Parts])
     status_code=HTTP_200_OK,
     summary="Several matches",
     tags=["predictions"],
-    responses=_problems(400, 422, 503),
+    responses=problems(400, 422, 503),
 )
 async def predict_many(data: JSONBody[BatchQuery], parts: NamedDependency[Parts]) -> BatchAnswer:
     """Fixtures and pairs, mixed; a refused item says why and hinders no other."""
@@ -150,7 +151,7 @@ async def predict_many(data: JSONBody[BatchQuery], parts: NamedDependency[Parts]
     status_code=HTTP_202_ACCEPTED,
     summary="Several matches, by a worker",
     tags=["predictions"],
-    responses=_problems(400, 422, 503),
+    responses=problems(400, 422, 503),
 )
 async def predict_later(data: JSONBody[BatchQuery], parts: NamedDependency[Parts]) -> Response[JobTicket]:
     """Hands a batch to the workers; ``GET`` the ``status_url`` for the result."""
@@ -162,7 +163,7 @@ async def predict_later(data: JSONBody[BatchQuery], parts: NamedDependency[Parts
     return Response(ticket, headers={"Location": ticket.status_url})
 
 
-@get("/jobs/{job_id:str}", summary="State and result of a job", tags=["predictions"], responses=_problems(404, 503))
+@get("/jobs/{job_id:str}", summary="State and result of a job", tags=["predictions"], responses=problems(404, 503))
 async def job(job_id: FromPath[str], parts: NamedDependency[Parts]) -> JobAnswer:
     """Queued, active, complete with its result, or failed."""
     return await parts.jobs.look_up(job_id)
@@ -173,7 +174,7 @@ async def job(job_id: FromPath[str], parts: NamedDependency[Parts]) -> JobAnswer
     status_code=HTTP_202_ACCEPTED,
     summary="Read a season from the source",
     tags=["scrapes"],
-    responses=_problems(400, 422, 429, 503),
+    responses=problems(400, 422, 429, 503),
 )
 async def ask_for_scrape(data: JSONBody[ScrapeQuery], parts: NamedDependency[Parts]) -> Response[ScrapeTicket]:
     """Asks for a season; while that is open, asking again gives the same request. ``GET`` the ``status_url`` to follow it."""
@@ -185,14 +186,14 @@ async def ask_for_scrape(data: JSONBody[ScrapeQuery], parts: NamedDependency[Par
     "/scrape/{request_id:str}",
     summary="State of a scrape that was asked for",
     tags=["scrapes"],
-    responses=_problems(404, 503),
+    responses=problems(404, 503),
 )
 async def scrape(request_id: FromPath[str], parts: NamedDependency[Parts]) -> ScrapeAnswer:
     """Requested, running, done or failed, with progress or reason."""
     return await parts.scrapes.look_up(request_id)
 
 
-@get("/fixtures", summary="Known fixtures", tags=["predictions"], responses=_problems(400, 422, 503))
+@get("/fixtures", summary="Known fixtures", tags=["predictions"], responses=problems(400, 422, 503))
 async def fixtures(
     parts: NamedDependency[Parts],
     tournament: FromQuery[str | None] = None,
@@ -229,7 +230,7 @@ def _passes(
     )
 
 
-@get("/model", summary="The champion in service", tags=["service"], responses=_problems(503))
+@get("/model", summary="The champion in service", tags=["service"], responses=problems(503))
 async def model(parts: NamedDependency[Parts]) -> ModelAnswer:
     """Which model and which stored objects the answers are made from."""
     keeper = parts.keeper

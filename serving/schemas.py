@@ -210,6 +210,38 @@ class ModelAnswer(Answer, frozen=True, kw_only=True):
     feature_sets: list[FeatureSet]
 
 
+class FeatureAnswer(Answer, frozen=True, kw_only=True):
+    """A feature: what it is, and what it may be; ``lowest`` and ``highest`` are null where nothing bounds it."""
+
+    name: str
+    group: str
+    unit: str
+    description: str
+    window: int | None
+    null_when: str
+    source: str
+    lowest: float | None
+    highest: float | None
+
+
+class FeatureList(Answer, frozen=True, kw_only=True):
+    """Every feature of a team, those that a match adds to both teams', and the columns that the champion reads."""
+
+    feature_version: str
+    model_version: str
+    team_features: list[FeatureAnswer]
+    match_features: list[FeatureAnswer]
+    read_by_model: list[str]
+
+
+class RowPrediction(Answer, frozen=True, kw_only=True):
+    """Outcome probabilities of features that the caller sent."""
+
+    probabilities: Probabilities
+    model_version: str
+    feature_version: str
+
+
 class LiveAnswer(Answer, frozen=True, kw_only=True):
     """The process answers."""
 

@@ -9,7 +9,7 @@ from serving.app import LARGEST_BODY_BYTES
 from tests.unit.serving.conftest import Service
 
 PAIR = {"tournament": "PRA-First", "kick_off": "2024-10-01T15:00:00Z", "home_team": "Ashford", "away_team": "Bexhill"}
-POST_ROUTES = ("/predict", "/predict/batch", "/predict/async", "/scrape")
+POST_ROUTES = ("/predict", "/predict/features", "/predict/batch", "/predict/async", "/scrape")
 
 
 def problem(response: Any, status: int) -> dict[str, Any]:
