@@ -17,8 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from measuring import report, require
-from sqlalchemy import Connection, Engine, Table, literal, select, text, tuple_
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    Engine,
+    ForeignKeyConstraint,
+    MetaData,
+    Table,
+    literal,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.schema import DropConstraint
 
 from match_assets.local.stack import ServerStack
 from match_assets.source.records import (
@@ -42,9 +54,6 @@ START = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
 N_ROWS, N_MATCHES, N_TEAMS, ROUNDS = 5_000, 380, 20, 3
 Rows = Sequence[dict[str, Any]]
 Write = Callable[[Connection, Table, Rows], None]
-CONSTRAINTS = text(
-    "SELECT conname FROM pg_constraint WHERE conrelid = CAST(:name AS regclass) AND contype IN ('c', 'f')"
-)
 NEWEST_BY = ("site_time", "observed_at", "content_hash")
 
 
@@ -89,10 +98,13 @@ def quickest_upserts(engine: Engine, ways: Mapping[str, Write]) -> dict[str, flo
 
 def drop_constraints(engine: Engine) -> None:
     """Without foreign keys and checks: what they cost is the same in all ways, and what is left bounds any ratio."""
+    held = MetaData()
+    held.reflect(engine, only=[matches.name, match_stats.name])
     with engine.begin() as connection:
-        for table in (matches.name, match_stats.name):
-            for name in connection.execute(CONSTRAINTS, {"name": table}).scalars().all():
-                connection.execute(text(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"'))
+        for table in (held.tables[matches.name], held.tables[match_stats.name]):
+            for constraint in table.constraints:
+                if isinstance(constraint, ForeignKeyConstraint | CheckConstraint):
+                    connection.execute(DropConstraint(constraint))
 
 
 @contextmanager
