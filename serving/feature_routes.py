@@ -6,7 +6,6 @@ is added there is listed, shown, taken and described in the OpenAPI document wit
 
 import asyncio
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -51,15 +50,15 @@ def team_values(params: FeatureParams) -> type[msgspec.Struct]:
 def feature_handlers(params: FeatureParams) -> list[Any]:
     """The routes, for the features that these parameters define."""
     values = team_values(params)
-    described = "A coming match's features, team by team, and the stored object that they are from."
-    facts = [("match_id", int), ("feature_version", str), ("features_sha256", str)]
-    shown: Any = msgspec.defstruct(
-        "MatchFeatures", [*facts, *((side, values) for side in SIDES)], bases=(Answer,), kw_only=True, frozen=True,
-        namespace={"__doc__": described},
-    )  # fmt: skip
     asked: Any = msgspec.defstruct(
         "FeaturesQuery", [(side, values) for side in SIDES], bases=(Request,), kw_only=True, frozen=True,
         namespace={"__doc__": "Both teams before a match."},
+    )  # fmt: skip
+    described = "A coming match's features, as they may be sent back, and the stored object that they are from."
+    facts = [("match_id", int), ("feature_version", str), ("features_sha256", str)]
+    shown: Any = msgspec.defstruct(
+        "MatchFeatures", [*facts, ("features", asked)], bases=(Answer,), kw_only=True, frozen=True,
+        namespace={"__doc__": described},
     )  # fmt: skip
 
     @get("/features", summary="What the features are", tags=["features"], responses=problems(503))
@@ -75,10 +74,17 @@ def feature_handlers(params: FeatureParams) -> list[Any]:
     )
     async def fixture_features(match_id: FromPath[int], parts: NamedDependency[Parts]) -> Any:
         """Both teams of a coming match as its prediction saw them."""
-        return shown(**_fixture_values(parts.keeper.snapshot(), match_id, params))
+        snapshot = parts.keeper.snapshot()
+        known = known_fixture(snapshot, match_id)
+        return shown(
+            match_id=match_id,
+            feature_version=known.feature_version,
+            features_sha256=known.features_sha256,
+            features=asked(**_sides(snapshot.sets.frames[known.features_sha256], match_id, params)),
+        )
 
     async def predict_row(data: Any, parts: NamedDependency[Parts]) -> RowPrediction:
-        """Probabilities of two teams of whom this is known; ``GET /features/{match_id}`` gives a row to begin with.
+        """Probabilities of two teams of whom this is known; ``GET /features/{match_id}`` gives ``features`` to begin with.
 
         Differences between the teams and what the ratings expect are derived from what is sent, by the code that made the
         training rows; ratios within a team's row stand as they are sent.
@@ -145,17 +151,10 @@ def _answer(definition: FeatureDefinition) -> FeatureAnswer:
     )
 
 
-def _fixture_values(snapshot: Snapshot, match_id: int, params: FeatureParams) -> Mapping[str, Any]:
-    known = known_fixture(snapshot, match_id)
-    row = snapshot.sets.frames[known.features_sha256].row(by_predicate=pl.col("match_id") == match_id, named=True)
-    values = team_values(params)
-    names = team_feature_names(params)
-    return {
-        "match_id": match_id,
-        "feature_version": known.feature_version,
-        "features_sha256": known.features_sha256,
-        **{side: values(**{name: row[f"{side}_{name}"] for name in names}) for side in SIDES},
-    }
+def _sides(rows: pl.DataFrame, match_id: int, params: FeatureParams) -> dict[str, msgspec.Struct]:
+    row = rows.row(by_predicate=pl.col("match_id") == match_id, named=True)
+    names, values = team_feature_names(params), team_values(params)
+    return {side: values(**{name: row[f"{side}_{name}"] for name in names}) for side in SIDES}
 
 
 def _number(value: float | None) -> float:

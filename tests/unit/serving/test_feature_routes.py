@@ -23,8 +23,8 @@ TEAM = team_feature_names(PARAMS.features)
 
 def row_of(service: Service) -> dict[str, Any]:
     """Both teams of a coming match, as they may be sent back."""
-    told: dict[str, Any] = service.client.get(f"/features/{COMING}").json()
-    return {side: told[side] for side in ("home", "away")}
+    told: dict[str, Any] = service.client.get(f"/features/{COMING}").json()["features"]
+    return told
 
 
 def test_list_is_the_registry(service: Service) -> None:
@@ -51,7 +51,7 @@ def test_features_of_a_fixture_are_those_of_the_batch(service: Service) -> None:
     assert told["features_sha256"] == service.client.get(f"/predict/{COMING}").json()["features_sha256"]
     for side, is_home in (("home", True), ("away", False)):
         [row] = rows.filter(match_id=COMING, is_home=is_home).select(TEAM).to_dicts()
-        assert told[side] == row
+        assert told["features"][side] == row
 
 
 def test_row_sent_back_as_it_was_gives_the_prediction_of_the_fixture_bit_for_bit(service: Service) -> None:
@@ -101,8 +101,7 @@ def test_feature_left_out_is_refused_by_name_and_null_stands_for_unknown(service
 
 @pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity"])
 def test_number_beyond_all_numbers_is_refused(service: Service, number: str) -> None:
-    body = service.client.get(f"/features/{COMING}").json()
-    sides = {side: body[side] for side in ("home", "away")}
+    sides = row_of(service)
     sides["home"]["elo"] = "HERE"
     text = json.dumps(sides).replace('"HERE"', number)
     headers = {"content-type": "application/json"}
