@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import time
+import traceback
 from collections.abc import Iterator
 
 import dagster as dg
@@ -89,6 +90,9 @@ class Daemon:
             try:
                 self._run(passes, {scrape_requested.name: places})
                 code = 0
+            except BaseException:
+                traceback.print_exc()  # nobody else will: the process ends here
+                raise
             finally:
                 os._exit(code)
         self._clock += 60.0 * passes
