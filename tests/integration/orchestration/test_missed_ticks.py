@@ -8,6 +8,7 @@ import datetime as dt
 import os
 import signal
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 
@@ -57,6 +58,9 @@ class Daemon:
             try:
                 self._run(looks, sensors, places or {})
                 code = 0
+            except BaseException:
+                traceback.print_exc()  # nobody else will: the process ends here
+                raise
             finally:
                 os._exit(code)
         self.now = looks[-1]
