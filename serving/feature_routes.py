@@ -90,7 +90,8 @@ def feature_handlers(params: FeatureParams) -> list[Any]:
         training rows; ratios within a team's row stand as they are sent.
         """
         snapshot = parts.keeper.snapshot()
-        row = np.array([[_number(getattr(getattr(data, side), name)) for side in SIDES] for name in names])
+        sent = [msgspec.structs.astuple(getattr(data, side)) for side in SIDES]
+        row = np.ascontiguousarray(np.array(sent, np.float64).T)  # None becomes NaN
         async with parts.slots:
             chances = await asyncio.to_thread(_chances, snapshot, row, params)
         parts.count("features")
@@ -100,7 +101,6 @@ def feature_handlers(params: FeatureParams) -> list[Any]:
             feature_version=snapshot.feature_version,
         )
 
-    names = team_feature_names(params)
     # a type made at run time cannot stand in an annotation that is checked before
     predict_row.__annotations__["data"] = Annotated[asked, Body(media_type=RequestEncodingType.JSON)]
     taking = post(
@@ -155,10 +155,6 @@ def _sides(rows: pl.DataFrame, match_id: int, params: FeatureParams) -> dict[str
     row = rows.row(by_predicate=pl.col("match_id") == match_id, named=True)
     names, values = team_feature_names(params), team_values(params)
     return {side: values(**{name: row[f"{side}_{name}"] for name in names}) for side in SIDES}
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def _chances(snapshot: Snapshot, row: NDArray[np.float64], params: FeatureParams) -> Probabilities:
