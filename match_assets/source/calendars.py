@@ -7,7 +7,7 @@ told by the months themselves: each answer may show that more of them are.
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 
@@ -93,7 +93,7 @@ async def read_calendar(
         await months.read(sorted(plan.months))
     else:
         await months.read_due()
-    held = await asyncio.to_thread(planning.held_matches, engine, link.season_id)
+    held = await asyncio.to_thread(_listed_before, engine, link.season_id)
     if _unlisted(held, months.answers):
         # it may only have moved: no month may stay unread before a match is called missing
         await months.read(sorted(plan.months))
@@ -179,8 +179,27 @@ class _MonthReading:
                 self._progress(len(self._read), total)
 
 
-def _unlisted(held: Mapping[int, Mapping[str, Any]], answers: Sequence[ObservedMonth]) -> tuple[int, ...]:
-    """Stored matches of the months read that no answer lists; an answer older than the row proves nothing."""
+class _ListedBefore(NamedTuple):
+    """Which feed listed a match last, and the source's clock in it."""
+
+    month: MonthKey
+    site_time: dt.datetime
+
+
+def _listed_before(engine: Engine, season_id: int) -> dict[int, _ListedBefore]:
+    """Matches that are listed as far as the warehouse knows, those of an unknown status among them."""
+    rows = planning.held_matches(engine, season_id)
+    held = {
+        match_id: _ListedBefore((row["stage_id"], row["feed_month"]), row["site_time"])
+        for match_id, row in rows.items()
+        if row["missing_since"] is None
+    }
+    unknown = planning.quarantined(engine, season_id)
+    return held | {match_id: _ListedBefore(place, EPOCH) for match_id, place in unknown.items()}
+
+
+def _unlisted(held: Mapping[int, _ListedBefore], answers: Sequence[ObservedMonth]) -> tuple[int, ...]:
+    """Matches of the months read that no answer lists any more; an answer older than the row proves nothing."""
     listed = {match.match_id for answer in answers for match in answer.feed.matches}
     listed |= {match_id for answer in answers for match_id in answer.feed.quarantined}
     read_at = {
@@ -190,11 +209,8 @@ def _unlisted(held: Mapping[int, Mapping[str, Any]], answers: Sequence[ObservedM
     }
     return tuple(
         match_id
-        for match_id, row in sorted(held.items())
-        if match_id not in listed
-        and row["missing_since"] is None
-        and (moment := read_at.get((row["stage_id"], row["feed_month"]))) is not None
-        and moment >= row["site_time"]
+        for match_id, before in sorted(held.items())
+        if match_id not in listed and (moment := read_at.get(before.month)) is not None and moment >= before.site_time
     )
 
 

@@ -66,6 +66,7 @@ async def _season_news(client: SourceClient, engine: Engine, entry: SeasonEntry)
         for month in await asyncio.to_thread(planning.known_months, engine, entry.season_id)
     }
     held = await asyncio.to_thread(planning.held_matches, engine, entry.season_id)
+    unknown = await asyncio.to_thread(planning.quarantined, engine, entry.season_id)
     months = {(stage_id, f"{day:%Y%m}") for stage_id, named in days.items() for day in named} | set(known)
     clock = await asyncio.to_thread(reading.site_time, engine)
 
@@ -84,14 +85,13 @@ async def _season_news(client: SourceClient, engine: Engine, entry: SeasonEntry)
         clock = max(filter(None, (clock, feed.site_time)), default=None)
         listed |= {match.match_id for match in feed.matches} | set(feed.quarantined)
         kinds += _feed_news(feed, held, entry)
-    gone = [
-        row
-        for match_id, row in held.items()
-        if match_id not in listed and row["missing_since"] is None and (row["stage_id"], row["feed_month"]) in asked
-    ]
+        kinds["status unknown"] += len(set(feed.quarantined) - set(unknown))
+        kinds["status known again"] += len({match.match_id for match in feed.matches} & set(unknown))
+    shown = {key: (row["stage_id"], row["feed_month"]) for key, row in held.items() if row["missing_since"] is None}
+    gone = [key for key, place in (shown | unknown).items() if key not in listed and place in asked]
     if gone:
         kinds["match gone from its month"] = len(gone)
-    return kinds
+    return +kinds
 
 
 async def _ask(

@@ -11,10 +11,11 @@ from match_assets.keys import DataKey
 from match_assets.source.reports import CatalogueReport, MatchesReport, StatisticsReport
 from match_assets.stages.base import Fact, StageContext
 from match_assets.warehouse.expected import expected
-from match_assets.warehouse.gaps import known_gaps
+from match_assets.warehouse.gaps import Partition, known_gaps
 from match_assets.warehouse.links import SAME_MATCH_DAYS
 from match_assets.warehouse.planning import pages_wanted
 from match_assets.warehouse.reading import catalogue, lost_results, season_snapshot
+from match_assets.warehouse.withdrawals import withdrawn
 
 MATCHES, MATCHES_CHECK = "scraped_matches", "validate_calendar"
 STATISTICS, STATISTICS_CHECK = "scraped_match_stats", "validate_coverage"
@@ -176,7 +177,11 @@ def validate_calendar(context: StageContext, partition: str) -> Verdict:
         *calendar_rules(calendar.days, calendar.n_listed),
         late_results(calendar.clocks, late_after_hours=context.params.ingestion.late_after_hours),
     )
-    measures = {"match days": len(calendar.days), "listed by the calendar": calendar.n_listed}
+    measures = {
+        "match days": len(calendar.days),
+        "listed by the calendar": calendar.n_listed,
+        "withdrawn": len(withdrawn(context.engine, [Partition(key.tournament, key.season)])),
+    }
     return judge(matches, schemas.raw_matches(key.tournament, key.season), rules=rules, measures=measures)
 
 

@@ -18,11 +18,16 @@ from match_assets.stages.base import StageContext
 from match_assets.stages.ingestion import ONE_ID_EACH, gap_rules, lost_results_rule, unread_pages
 from match_assets.store import Pointer
 from match_assets.warehouse.expected import expected
+from match_assets.warehouse.gaps import Partition
 from match_assets.warehouse.reading import season_matches, superseded
+from match_assets.warehouse.withdrawals import withdrawn
 
 
 def _accepted_results(context: StageContext, partition: str) -> Rule:
-    """Finished matches never leave: one that the accepted version holds must still be there, under whatever id."""
+    """Finished matches never leave: one that the accepted version holds must still be there, under whatever id.
+
+    But a person may have withdrawn it.
+    """
     key = DataKey.parse(partition)
     pointer = context.store.pointer("raw_matches", partition)
     before = context.store.read_object(pointer.sha256) if pointer else None
@@ -34,6 +39,8 @@ def _accepted_results(context: StageContext, partition: str) -> Rule:
         gone = finished.join(frame, on="match_id", how="anti")
         if gone.is_empty():
             return gone
+        taken_out = [match.match_id for match in withdrawn(context.engine, [Partition(key.tournament, key.season)])]
+        gone = gone.filter(~pl.col("match_id").is_in(taken_out))
         renewed = superseded(context.engine, key.tournament, key.season)
         held = frame.filter(pl.col("status") == FINISHED).select("match_id")
         successor = pl.col("match_id").replace_strict(renewed, default=None, return_dtype=pl.Int64)

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
 from match_assets.source.records import Status
 from match_assets.warehouse import copying
-from match_assets.warehouse.gaps import Partition, replace_gaps
+from match_assets.warehouse.gaps import Partition, is_withdrawn, replace_gaps
 from match_assets.warehouse.observed import EPOCH
 from match_assets.warehouse.schema import gaps, matches, observations
 
@@ -39,6 +39,7 @@ class Listed(NamedTuple):
     away_goals: int | None
     missing_since: dt.datetime | None
     superseded_by: int | None = None
+    is_withdrawn: bool = False
     listed_since: dt.datetime = EPOCH
 
     @property
@@ -130,7 +131,7 @@ def _explain(
     found = {
         (row.match_id, "missing"): "no longer in the calendar"
         for row in rows
-        if row.missing_since is not None and row.match_id not in links
+        if row.missing_since is not None and row.match_id not in links and not row.is_withdrawn
     }
     for item in disagreements:
         found[item.site_match_id, "other source"] = (
@@ -196,7 +197,7 @@ def _end(links: dict[int, int], match_id: int) -> int:
 def _linkable(connection: Connection, seasons: Collection[Partition]) -> dict[Partition, list[Listed]]:
     """Matches of each season that have a link, are gone, or are not the only ones of their pairing."""
     names = [name for name in Listed._fields if name != "listed_since"]
-    columns = [matches.c[name] for name in names]
+    columns = [is_withdrawn().label(name) if name == "is_withdrawn" else matches.c[name] for name in names]
     pairing = [matches.c[name] for name in ("tournament", "season", "home_team_id", "away_team_id")]
     told = select(*pairing[:2], *columns, func.count().over(partition_by=pairing).label("n")).where(_is_of(seasons))
     found = told.subquery()

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from match_assets.warehouse.database import unavailable_is_named
+from match_assets.warehouse.gaps import Place, quarantined_of
 from match_assets.warehouse.schema import matches, months, seasons, stages
 
 frontier = table(
@@ -126,6 +127,12 @@ def held_matches(engine: Engine, season_id: int) -> dict[int, Mapping[str, Any]]
     with unavailable_is_named(engine), engine.connect() as connection:
         rows = connection.execute(select(matches).where(matches.c.season_id == season_id)).mappings()
         return {row["match_id"]: dict(row) for row in rows}
+
+
+def quarantined(engine: Engine, season_id: int) -> dict[int, Place]:
+    """Matches of the season whose status is unknown, and the feed that listed each last; not all of them have a row."""
+    with unavailable_is_named(engine), engine.connect() as connection:
+        return quarantined_of(connection, season_id)
 
 
 def pages_wanted(engine: Engine, tournament: str, season: str) -> list[PageWanted]:

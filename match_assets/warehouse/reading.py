@@ -4,13 +4,14 @@ import datetime as dt
 from typing import Any, NamedTuple
 
 import polars as pl
-from sqlalchemy import Connection, Engine, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Text, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from match_assets.source.records import SETTLED_STATUSES, Status
 from match_assets.warehouse.database import unavailable_is_named
+from match_assets.warehouse.gaps import is_withdrawn
 from match_assets.warehouse.observed import PRESENT
-from match_assets.warehouse.schema import match_pages, match_stats, matches, months, seasons, teams, tournaments
+from match_assets.warehouse.schema import gaps, match_pages, match_stats, matches, months, seasons, teams, tournaments
 
 RAW_MATCHES: dict[str, pl.DataType] = {
     "match_id": pl.Int64(),
@@ -84,8 +85,8 @@ class LostResults(NamedTuple):
 def season_snapshot(engine: Engine, tournament: str, season: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """``raw_matches`` and ``raw_match_stats`` of one season from one snapshot of the database.
 
-    A match that the calendar no longer lists is left out unless it is finished: a result is never lost. One that has
-    another id by now is left out whatever it is.
+    A match that the calendar no longer lists is left out unless it is finished: a result is never lost, but a person
+    may withdraw it. One that has another id by now is left out whatever it is.
 
     Args:
         engine: the warehouse.
@@ -123,21 +124,29 @@ def season_revision(engine: Engine, tournament: str | None = None, season: str |
     """A digest of each season's content by partition key, of one season or of all; it moves only when content does.
 
     A digest rather than the highest of a sequence: numbers are drawn before they are committed, so that a slow
-    transaction could hide behind a faster one's higher number. Matches that have another id by now are no part of it, as
-    they are none of the export: a link made or taken away moves it, a file about matches that the site lists does not.
+    transaction could hide behind a faster one's higher number. Matches that have another id by now, and those that were
+    withdrawn, are no part of it, as they are none of the export: a link made or taken away moves it, a file about matches
+    that the site lists does not. Which matches have an unknown status is part of it, since the gates judge by that.
     """
-    digest = func.md5(
-        func.string_agg(
-            # with the id: two matches may show the same content, one after the other
-            func.concat(matches.c.match_id, matches.c.content_hash, match_pages.c.content_hash),
-            aggregate_order_by(func.chr(44), matches.c.match_id),
-        )
+    unknown = (
+        select(gaps.c.season, gaps.c.tournament, _joined(gaps.c.match_id, gaps.c.match_id).label("ids"))
+        .where(gaps.c.kind == "quarantined")
+        .group_by(gaps.c.season, gaps.c.tournament)
+        .subquery()
     )
+    # with the id: two matches may show the same content, one after the other
+    content = func.concat(matches.c.match_id, matches.c.content_hash, match_pages.c.content_hash)
+    digest = func.md5(func.concat(_joined(content, matches.c.match_id), func.max(unknown.c.ids)))
     statement = (
         select(matches.c.season, matches.c.tournament, digest)
-        .select_from(matches.outerjoin(match_pages, matches.c.match_id == match_pages.c.match_id))
+        .select_from(
+            matches.outerjoin(match_pages, matches.c.match_id == match_pages.c.match_id).outerjoin(
+                unknown, and_(unknown.c.season == matches.c.season, unknown.c.tournament == matches.c.tournament)
+            )
+        )
         .where(
             matches.c.superseded_by.is_(None),
+            ~is_withdrawn(),
             *([matches.c.tournament == tournament] if tournament is not None else []),
             *([matches.c.season == season] if season is not None else []),
         )
@@ -149,7 +158,7 @@ def season_revision(engine: Engine, tournament: str | None = None, season: str |
 
 
 def lost_results(engine: Engine, tournament: str, season: str) -> LostResults:
-    """Finished matches of one season that are not listed any more and have no other id."""
+    """Finished matches of one season that are not listed any more, have no other id and were not withdrawn."""
     statement = (
         select(matches.c.match_id, matches.c.missing_since)
         .where(
@@ -157,6 +166,7 @@ def lost_results(engine: Engine, tournament: str, season: str) -> LostResults:
             matches.c.season == season,
             matches.c.status == Status.FINISHED,
             matches.c.superseded_by.is_(None),
+            ~is_withdrawn(),
         )
         .order_by(matches.c.match_id)
     )
@@ -265,6 +275,10 @@ def tournament_keys(engine: Engine) -> list[str]:
         return list(connection.scalars(select(tournaments.c.tournament).order_by(tournaments.c.tournament)))
 
 
+def _joined(value: ColumnElement[Any], order: ColumnElement[Any]) -> ColumnElement[str]:
+    return func.string_agg(value.cast(Text), aggregate_order_by(func.chr(44), order))
+
+
 def _matches_query(tournament: str, season: str) -> Select[Any]:
     half_time = {"home_goals_half_time", "away_goals_half_time"}
     columns = [(match_pages if name in half_time else matches).c[name] for name in RAW_MATCHES]
@@ -276,6 +290,7 @@ def _matches_query(tournament: str, season: str) -> Select[Any]:
             matches.c.season == season,
             matches.c.superseded_by.is_(None),
             or_(matches.c.missing_since.is_(None), matches.c.home_goals.is_not(None)),
+            ~is_withdrawn(),
         )
         .order_by(matches.c.match_id)
     )
@@ -290,6 +305,7 @@ def _statistics_query(tournament: str, season: str) -> Select[Any]:
             matches.c.tournament == tournament,
             matches.c.season == season,
             matches.c.superseded_by.is_(None),
+            ~is_withdrawn(),
             match_pages.c.statistics == PRESENT,
             matches.c.home_goals.is_not(None),
         )

@@ -222,7 +222,22 @@ gaps = Table(
     Column("season", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("first_seen_at", MOMENT, nullable=False),
+    Column("stage_id", Integer, ForeignKey("stages.stage_id"), comment="whose feed lists a quarantined match"),
+    Column("feed_month", Text, comment="month whose feed lists a quarantined match"),
     Index(None, "tournament", "season"),
+)
+
+withdrawals = Table(
+    "withdrawals",
+    METADATA,
+    Column("withdrawal_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("match_id", BigInteger, ForeignKey("matches.match_id"), nullable=False),
+    Column("reason", Text, nullable=False, comment="what the person said who withdrew it"),
+    Column("withdrawn_at", MOMENT, nullable=False, server_default=func.clock_timestamp()),
+    Column("ended_at", MOMENT, comment="when a person took it back"),
+    CheckConstraint("reason <> ''", name="has_a_reason"),
+    Index("uq_withdrawals_standing", "match_id", unique=True, postgresql_where=text("ended_at IS NULL")),
+    comment="results that the source lost and a person said are gone for good",
 )
 
 circuits = Table(

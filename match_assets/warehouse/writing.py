@@ -7,7 +7,7 @@ under a new id are worked out in the transaction that changes what they depend o
 import datetime as dt
 import gzip
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from match_assets.source.records import SETTLED_STATUSES, MonthFeed, SeasonLink,
 from match_assets.warehouse import copying, observed, schema, visits
 from match_assets.warehouse.database import in_transaction
 from match_assets.warehouse.due import REVISIT_DAYS, month_due, page_due
-from match_assets.warehouse.gaps import Partition, replace_gaps
+from match_assets.warehouse.gaps import Partition, Place, quarantined_of, replace_gaps
 from match_assets.warehouse.links import relink
 from match_assets.warehouse.observed import Observation, PageObservation, WriteCounts
 from match_assets.warehouse.settling import current_rows, settle, take_writer_lock, write_statistics, write_team_names
@@ -143,10 +143,8 @@ def apply_visit(
         ]
         counts = settle(connection, schema.matches, "feed", [*incoming, *gone]).counts
         relink(connection, where, batch.observed_at)
+        _quarantine(connection, where, batch, [*(item.match_id for item in incoming), *batch.missing])
         _plan_months(connection, batch, revisit_days)
-        found = _quarantined(batch)
-        looked_at = {item.match_id for item in incoming} | {match_id for match_id, _ in found}
-        replace_gaps(connection, where, looked_at, kinds=("quarantined",), found=found, seen_at=batch.observed_at)
         if visit_id is not None:
             visits.close(connection, visit_id)
         killpoint("season.before_commit")
@@ -261,13 +259,16 @@ def _plan_months(connection: Connection, batch: SeasonBatch, revisit_days: Seque
         )
     ):
         listed[row.stage_id, row.feed_month].append((row.kick_off_utc, row.status in SETTLED_STATUSES))
+    # a match of an unknown status is an open one: the next version or the site itself may make a result of it
+    open_months = set(quarantined_of(connection, batch.season_id).values())
     planned = []
     of_season = select(schema.stages.c.stage_id).where(schema.stages.c.season_id == batch.season_id)
     for row in connection.execute(select(schema.months).where(schema.months.c.stage_id.in_(of_season))):
         here = listed[row.stage_id, row.month]
         ended = [kick_off for kick_off, is_over in here if is_over]
         asked_at = row.site_time or batch.site_time
-        due_at = month_due(ended, len(here) - len(ended), asked_at, revisit_days, month=row.month)
+        n_open = len(here) - len(ended) + ((row.stage_id, row.month) in open_months)
+        due_at = month_due(ended, n_open, asked_at, revisit_days, month=row.month)
         if due_at != row.due_at:
             planned.append({"stage_id": row.stage_id, "month": row.month, "due_at": due_at})
     copying.change(connection, schema.months, planned)
@@ -326,12 +327,22 @@ def _ids(pages: Sequence[PageObservation]) -> list[int]:
     return [page.match_id for page in pages]
 
 
-def _quarantined(batch: SeasonBatch) -> dict[tuple[int, str], str]:
-    return {
-        (match_id, "quarantined"): f"status {status} is unknown to this version"
-        for month in batch.months
-        for match_id, status in month.feed.quarantined.items()
-    }
+def _quarantine(connection: Connection, where: Partition, batch: SeasonBatch, others: Iterable[int]) -> None:
+    """Mark matches of an unknown status, each with the feed that lists it; ``others`` were seen to be no such ones."""
+    found, places = {}, {}
+    for month in batch.months:
+        for match_id, status in month.feed.quarantined.items():
+            found[match_id, "quarantined"] = f"status {status} is unknown to this version"
+            places[match_id] = Place(month.feed.stage_id, month.feed.month)
+    replace_gaps(
+        connection,
+        where,
+        [*others, *places],
+        kinds=("quarantined",),
+        found=found,
+        seen_at=batch.observed_at,
+        places=places,
+    )
 
 
 def _page_gaps(rows: Mapping[int, Mapping[str, Any]]) -> dict[tuple[int, str], str]:

@@ -10,9 +10,14 @@ from sqlalchemy import Engine, select
 
 from match_assets.config import Params, Settings, TournamentParams, load_params
 from match_assets.errors import MatchAssetsError, UnexpectedPageError
+from match_assets.source import runs
 from match_assets.source.client import Parse, Patience, SourceClient
+from match_assets.source.parsers import parse_home_page, parse_season_list
+from match_assets.source.reports import News
 from match_assets.warehouse.schema import fetches
+from match_assets.warehouse.writing import write_tournament
 from tests import pages
+from tests.integration.ingestion.plain_browser import PlainBrowser
 from tests.integration.ingestion.scripted_site import Answer, ScriptedSite
 
 Result = TypeVar("Result")
@@ -177,3 +182,31 @@ def params() -> Params:
     """The shipped parameters with the scripted site's one tournament."""
     tournament = TournamentParams(region_id=pages.REGION, tournament_id=pages.TOURNAMENT)
     return load_params().model_copy(update={"tournaments": {KEY: tournament}})
+
+
+class Watcher:
+    """A scraped season and the look for news about it."""
+
+    def __init__(self, settings: Settings, engine: Engine, params: Params) -> None:
+        self.settings, self.engine, self.params = settings, engine, params
+
+    def scrape(self) -> None:
+        runs.scrape_season(self.settings, self.engine, self.params, KEY, "2024", patience=QUICK)
+
+    def look(self) -> list[News]:
+        return runs.find_news(self.settings, self.engine, self.params, patience=QUICK)
+
+
+@pytest.fixture
+def watcher(
+    source_settings: Settings, warehouse: Engine, params: Params, league: League, monkeypatch: pytest.MonkeyPatch
+) -> Watcher:
+    monkeypatch.setattr("match_assets.source.client.Browser", PlainBrowser)
+    link = parse_home_page(pages.home_page().encode(), "/")[0]
+    seasons = parse_season_list(pages.season_page([]).encode(), "/")
+    write_tournament(warehouse, KEY, link, seasons, dt.datetime(2025, 2, 10, tzinfo=dt.UTC))
+    watching = Watcher(source_settings, warehouse, params)
+    assert league.rows
+    assert [item.reason for item in watching.look()] == ["1 season never scraped"]
+    watching.scrape()
+    return watching

@@ -1,49 +1,14 @@
 """The gates over what the warehouse holds: no result is lost, no match has two ids, and a link is neither."""
 
 import datetime as dt
-from typing import Any
 
 import msgspec
-import pytest
-from sqlalchemy import Engine
 
-from match_assets.config import Settings, load_params
-from match_assets.gates.verdict import Verdict
-from match_assets.source.records import FeedMatch
-from match_assets.stages.base import StageContext, judge_candidate, materialise
+from match_assets.stages.base import StageContext
 from match_assets.stages.ingestion import validate_calendar, validate_catalogue, validate_coverage
-from match_assets.stages.raw import RAW_MATCHES
-from match_assets.store import Store
-from match_assets.store.objects import Bucket, s3_client
 from match_assets.warehouse.files import write_file_season
+from tests.integration.warehouse.gating import ROUNDS, raw, told
 from tests.integration.warehouse.telling import KEY, PARTITION, Teller, file_season, filed, listed, utc
-
-ROUNDS = [
-    listed(5000 + number, f"2025-02-{1 + number:02}T15:00", 11 + 2 * number, 12 + 2 * number, (1, 0))
-    for number in range(4)
-]
-
-
-@pytest.fixture
-def context(settings: Settings, warehouse: Engine) -> StageContext:
-    """What the gates may touch; the modelling's parts are never asked for."""
-    store = Store(Bucket(s3_client(settings), settings.s3_bucket))
-    nobody: Any = None
-    return StageContext(load_params(), settings, store, lambda: warehouse, nobody, nobody, "test")
-
-
-def raw(context: StageContext) -> Verdict:
-    """``raw_matches`` exported and judged."""
-    materialise(RAW_MATCHES, context, PARTITION)
-    return judge_candidate(RAW_MATCHES, context, PARTITION)[1]
-
-
-def told(teller: Teller, rows: list[FeedMatch], missing: tuple[int, ...] = ()) -> None:
-    """A visit, and the page of every match that has none."""
-    teller.visit(*rows, missing=missing)
-    for row in rows:
-        if row.status == 6:
-            teller.read_page(row.match_id, home=row.home_team_id, away=row.away_team_id)
 
 
 def test_a_lost_result_is_refused_by_both_gates_in_so_many_words(teller: Teller, context: StageContext) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from match_assets.cli import main
-from match_assets.config import Settings, load_params
+from match_assets.config import Settings
 from match_assets.errors import DependencyUnavailableError, GateBrokenError
 from match_assets.events import check_result
 from match_assets.features.pairs import PairReader
@@ -23,8 +23,7 @@ from match_assets.stages.base import Product, Stage, StageContext, judge_candida
 from match_assets.stages.feature_rows import MATCH_FEATURES, TEAM_MATCH_FEATURES, TEAM_STATE
 from match_assets.stages.interim import FINISHED_MATCHES, UPCOMING_MATCHES
 from match_assets.stages.raw import RAW_MATCH_STATS, RAW_MATCHES
-from match_assets.store import Pointer, Store
-from match_assets.store.objects import Bucket, s3_client
+from match_assets.store import Pointer
 from tests.integration.warehouse.telling import PARTITION, Teller, listed
 
 ROUNDS = [
@@ -41,14 +40,6 @@ CHAIN = (
     TEAM_STATE,
     MATCH_FEATURES,
 )
-
-
-@pytest.fixture
-def context(settings: Settings, warehouse: Engine) -> StageContext:
-    """What the gates may touch; the modelling's parts are never asked for."""
-    store = Store(Bucket(s3_client(settings), settings.s3_bucket))
-    nobody: Any = None
-    return StageContext(load_params(), settings, store, lambda: warehouse, nobody, nobody, "test")
 
 
 @pytest.fixture

@@ -157,6 +157,7 @@ def _forget(connection: Connection) -> None:
     """The warehouse as it was before the first visit."""
     connection.execute(
         text(
-            "TRUNCATE match_stats, match_pages, matches, observations, months, stages, team_names, teams, gaps, fetches"
+            "TRUNCATE match_stats, match_pages, withdrawals, matches, observations, months, stages, team_names, teams,"
+            " gaps, fetches"
         )
     )

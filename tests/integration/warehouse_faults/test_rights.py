@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from match_assets.errors import ConfigurationError
-from match_assets.warehouse import reading, requests, writing
+from match_assets.errors import ConfigurationError, DataError
+from match_assets.warehouse import reading, requests, withdrawals, writing
 from match_assets.warehouse.database import engine as open_engine
 from match_assets.warehouse.database import in_transaction, unavailable_is_named
 from match_assets.warehouse.migrate import require_current
@@ -51,6 +51,8 @@ NOBODYS = (
     "DELETE FROM observations",
     "UPDATE fetches SET outcome = 'ok'",
     "DELETE FROM fetches",
+    "UPDATE withdrawals SET reason = 'another'",
+    "DELETE FROM withdrawals",
 )
 CHANGES = ("INSERT INTO {} DEFAULT VALUES", "DELETE FROM {}")
 TABLES = sorted(METADATA.tables)
@@ -139,6 +141,22 @@ def test_the_scraper_does_its_whole_job(log_in: Callable[[str], Engine], warehou
             writing.write_season(engine, season(goals=goals))
             writing.write_pages(engine, KEY, "2024", match_pages(shots=goals))
     assert dump(warehouse) == dump(twin)
+
+
+def test_a_result_is_withdrawn_and_reinstated_with_the_scrapers_rights(
+    filled: Engine, log_in: Callable[[str], Engine]
+) -> None:
+    scraper = log_in("scrape")
+    with pytest.raises(DataError, match="its source lists it"):
+        withdrawals.withdraw(scraper, 5001, "annulled")
+    in_transaction(
+        filled,
+        lambda connection: connection.execute(text("UPDATE matches SET missing_since = now() WHERE match_id = 5001")),
+    )
+    withdrawals.withdraw(scraper, 5001, "annulled")
+    assert [match.match_id for match in withdrawals.withdrawn(log_in("export"))] == [5001]
+    withdrawals.reinstate(scraper, 5001)
+    assert withdrawals.withdrawn(log_in("export")) == []
 
 
 def test_exporter_and_reader_see_what_they_need(filled: Engine, log_in: Callable[[str], Engine]) -> None:
