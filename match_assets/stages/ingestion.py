@@ -32,6 +32,10 @@ GAP_SEVERITY: dict[str, Severity] = {
 }
 # statuses in which two rows of one pairing within a few days cannot both be true: to come, in play, finished
 TRUE_ONCE = (1, 3, 4, 6)
+LOST_REMEDY = (
+    "Look the match up on the site. If it is there under another id or comes back, the next visit finds it. If it is gone "
+    'for good, say so: `match-assets source withdraw MATCH_ID --because "annulled by the league"`.'
+)
 # names of new keys to show
 MAX_KEYS = 20
 
@@ -141,7 +145,7 @@ def lost_results_rule(context: StageContext, partition: str) -> Rule:
     key = DataKey.parse(partition)
     lost = lost_results(context.engine, key.tournament, key.season)
     rows = pl.DataFrame({"match_id": lost.match_ids}, schema={"match_id": pl.Int64()})
-    return Rule("no finished match is lost", lambda _frame: rows, explanation=str(lost))
+    return Rule("no finished match is lost", lambda _frame: rows, explanation=str(lost), remedy=LOST_REMEDY)
 
 
 def _twice(frame: pl.DataFrame) -> pl.DataFrame:

@@ -21,6 +21,7 @@ def test_a_lost_result_is_refused_by_both_gates_in_so_many_words(teller: Teller,
     for verdict in (validate_calendar(context, PARTITION), raw(context)):
         assert verdict.refused_by == ("no finished match is lost",)
         assert said in verdict.summary()
+        assert "match-assets source withdraw" in verdict.failures[0].what_to_do
     assert context.store.pointer("raw_matches", PARTITION) == accepted, "the last good version stays"
     told(teller, ROUNDS)
     assert validate_calendar(context, PARTITION).passed

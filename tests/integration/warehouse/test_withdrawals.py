@@ -1,10 +1,14 @@
 """A result that its source lost for good: a person says so, and only then it leaves the export. Nothing is deleted."""
 
+import json
 from collections.abc import Callable
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine
 
+from match_assets.cli import main
+from match_assets.config import Settings
 from match_assets.errors import DataError
 from match_assets.stages.base import StageContext
 from match_assets.stages.ingestion import validate_calendar
@@ -156,3 +160,44 @@ def test_gaps_are_listed_with_the_match_as_far_as_it_is_known(lost: Teller, ware
     assert (gap.home_team, gap.away_team, gap.kick_off_utc) == ("Team 11", "Team 12", ROUNDS[0].kick_off_utc)
     assert gaps_of(warehouse, [Partition(KEY, "2023")]) == []
     assert gaps_of(warehouse, [Partition(KEY, SEASON)]) == [gap]
+
+
+@pytest.fixture
+def command(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """The command line with this test's warehouse."""
+    monkeypatch.setenv("MATCH_ASSETS_ENV_FILE", "absent")
+    for name, value in settings.model_dump(mode="json", exclude_none=True).items():
+        monkeypatch.setenv(f"MATCH_ASSETS_{name.upper()}", str(value))
+    return CliRunner()
+
+
+def said(command: CliRunner, *words: str) -> str:
+    told = command.invoke(main, ["source", *words])
+    assert told.exit_code == 0, told.output
+    return told.output
+
+
+def test_a_person_reads_the_gaps_and_withdraws_and_reinstates_by_command(lost: Teller, command: CliRunner) -> None:
+    line = f"{PARTITION} {LOST} missing: Team 11 - Team 12, 2025-02-01: no longer in the calendar (since 2025-02-10 14:00 UTC)"
+    assert said(command, "gaps") == line + "\n"
+    assert said(command, "gaps", "ESP-LaLiga", "2023..2024") == "no gaps are known\n"
+    told = json.loads(said(command, "gaps", "--json"))
+    assert [(gap["match_id"], gap["kind"], gap["home_team"]) for gap in told["gaps"]] == [(LOST, "missing", "Team 11")]
+    assert f"`match-assets backfill --no-scrape {KEY} {SEASON}`" in said(
+        command, "withdraw", str(LOST), "--because", WHY
+    )
+    assert f"{PARTITION} {LOST} withdrawn: Team 11 - Team 12, 2025-02-01: {WHY} (" in said(command, "gaps")
+    again = command.invoke(main, ["source", "withdraw", str(LOST), "--because", WHY])
+    assert (again.exit_code, again.output) == (
+        3,
+        f"Error: match {LOST}: it is withdrawn already; nothing was changed\n",
+    )
+    said(command, "reinstate", str(LOST))
+    assert said(command, "gaps").startswith(f"{PARTITION} {LOST} missing: ")
+
+
+@pytest.mark.parametrize("words", [("ESP-LaLiga", "24"), ("nowhere", "2024")])
+def test_gaps_of_what_is_no_season_are_refused_by_name(command: CliRunner, words: tuple[str, ...]) -> None:
+    told = command.invoke(main, ["source", "gaps", *words])
+    assert told.exit_code == 2
+    assert any(f"{word!r}" in told.output for word in words)

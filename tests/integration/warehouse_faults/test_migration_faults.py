@@ -105,6 +105,44 @@ def test_a_migration_killed_anywhere_leaves_all_or_nothing(server: OwnPostgres, 
     assert passed == ["migration.locked", *inside, "migration.before_commit", "migration.committed"]
 
 
+def test_a_match_quarantined_by_an_older_version_is_asked_for_again(server: OwnPostgres) -> None:
+    url = server.new_database()
+    migrate_to(url, "0002")
+    engine = open_engine(url)
+    before = (
+        "INSERT INTO tournaments VALUES ('TST-League', 1, 1, 'Testland', 'League', '/', now())",
+        "INSERT INTO seasons VALUES (1, 'TST-League', '2024', '2024/2025', '/', now())",
+        "INSERT INTO stages VALUES (1, 1, '', '/', '[]', now())",
+        "INSERT INTO teams VALUES (11, 'One', now()), (12, 'Two', now())",
+        "INSERT INTO months VALUES (1, '202502', '2025-06-01Z', now(), 1), (1, '202503', '2025-06-01Z', now(), 1)",
+        (
+            "INSERT INTO matches (match_id, tournament, season, season_id, stage_id, status, elapsed, kick_off_utc,"
+            " is_kick_off_time_known, home_team_id, away_team_id, home_team, away_team, feed_month, site_time, observed_at,"
+            " content_hash) VALUES (7, 'TST-League', '2024', 1, 1, 1, '', '2025-02-01Z', true, 11, 12, 'One', 'Two',"
+            " '202502', now(), now(), '')"
+        ),
+        (
+            "INSERT INTO gaps VALUES (7, 'quarantined', 'TST-League', '2024', 'status 42', now()),"
+            " (8, 'quarantined', 'TST-League', '2024', 'status 42', now())"
+        ),
+    )
+    in_transaction(engine, lambda connection: [connection.execute(text(row)) for row in before])
+    migrate(url)
+    [places, due] = in_transaction(
+        engine,
+        lambda connection: [
+            [tuple(row) for row in connection.execute(text(question))]
+            for question in (
+                "SELECT match_id, stage_id, feed_month FROM gaps ORDER BY match_id",
+                "SELECT month FROM months WHERE due_at IS NOT NULL",
+            )
+        ],
+    )
+    engine.dispose()
+    assert places == [(7, 1, "202502"), (8, None, None)], "nobody noted which month listed the second"
+    assert due == [("202502",)]
+
+
 def run_head() -> str:
     return migration._head()
 
