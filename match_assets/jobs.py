@@ -1,7 +1,7 @@
 """The jobs: one season from page to lookup, one cut-off from split to champion, and the bulk job for many seasons at once."""
 
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -20,7 +20,7 @@ from match_assets.partitions import TOURNAMENTS
 from match_assets.resources.platform import Platform
 from match_assets.source import runs
 from match_assets.source.progress import ProgressLines
-from match_assets.source.reports import SeasonReport
+from match_assets.source.reports import CatalogueReport, SeasonReport
 from match_assets.stages import ingestion
 from match_assets.stages.base import StageContext
 from match_assets.stages.carrying import Judged, Made, Stopped, Told, carried, require_pass
@@ -75,12 +75,17 @@ def carry_seasons(context: dg.OpExecutionContext, config: BulkConfig, platform: 
     """Carries many seasons through all data stages in one run; each fails alone, and what is current is left alone."""
     hold_connections(context.instance)
     work = platform.context(context.run_id, context.log.info)
+    seen = _look_up(work, config)
     partitions = _wanted(context, work, config)
-    context.instance.add_dynamic_partitions(str(TOURNAMENTS.name), sorted({key.split("|")[1] for key in partitions}))
+    tournaments = {_tournament(key) for key in partitions}.union(seen.seasons if seen else ())
+    context.instance.add_dynamic_partitions(str(TOURNAMENTS.name), sorted(tournaments))
     record = _Record(context, work)
     failed = record.failed
+    if seen:
+        yield from record.catalogue(seen, partitions)
     if config.scrape:
-        for report in _scrape(work, partitions, every_month=config.every_month):
+        visited = [partition for partition in partitions if partition not in failed]
+        for report in _scrape(work, visited, every_month=config.every_month):
             yield from record.visit(report)
     left = [partition for partition in partitions if partition not in failed]
     yield from record.steps(carried(work, left, config.processes), len(partitions))
@@ -94,17 +99,21 @@ def carry_seasons(context: dg.OpExecutionContext, config: BulkConfig, platform: 
     yield dg.Output(None)
 
 
-def _wanted(context: dg.OpExecutionContext, work: StageContext, config: BulkConfig) -> list[str]:
-    """The partitions to carry, history before what builds on it; those that no source lists are left out and named.
+def _look_up(work: StageContext, config: BulkConfig) -> CatalogueReport | None:
+    """The source's catalogue, asked for only when what is known cannot answer.
 
-    The source is asked for its catalogue only when what is known cannot answer: a season that is asked for every day
-    need not cost a page per tournament every time.
+    A season that is asked for every day need not cost a page per tournament every time.
     """
+    held = {entry.partition_key for entry in catalogue(work.engine)}
+    if not config.scrape or (config.partitions and held.issuperset(config.partitions)):
+        return None
+    return runs.scrape_catalogue(work.settings, work.engine, work.params)
+
+
+def _wanted(context: dg.OpExecutionContext, work: StageContext, config: BulkConfig) -> list[str]:
+    """The partitions to carry, history before what builds on it; those that no source lists are left out and named."""
     asked = ordered(config.partitions)
     held = {entry.partition_key for entry in catalogue(work.engine)}
-    if config.scrape and not (asked and held.issuperset(asked)):
-        runs.scrape_catalogue(work.settings, work.engine, work.params)
-        held = {entry.partition_key for entry in catalogue(work.engine)}
     partitions = [key for key in asked if key in held] if asked else known_partitions(work)
     absent = [key for key in asked if key not in held]
     if absent:
@@ -143,6 +152,24 @@ class _Record:
         begun = context.instance.event_log_storage.get_maximum_record_id() or 0
         self._known: defaultdict[str, int] = defaultdict(lambda: begun)
 
+    def catalogue(self, report: CatalogueReport, partitions: Sequence[str]) -> Iterator[object]:
+        """The events of a look at the catalogue; a tournament whose list is refused stops with its seasons."""
+        for tournament in sorted(report.seasons):
+            found = ingestion.catalogued(report, tournament)
+            if self._version_made(ingestion.CATALOGUE, tournament) == found.version:
+                continue
+            target = yield from self._made(
+                ingestion.CATALOGUE, tournament, dict(found.facts), _version_tags(found.version)
+            )
+            verdict = ingestion.validate_catalogue(self._work, tournament)
+            yield self._evaluation(ingestion.CATALOGUE, ingestion.CATALOGUE_CHECK, tournament, verdict, target)
+            try:
+                require_pass(verdict, ingestion.CATALOGUE, tournament)
+            except MatchAssetsError as error:
+                for partition in partitions:
+                    if _tournament(partition) == tournament:
+                        self._stop(partition, f"{type(error).__name__}: {error}")
+
     def visit(self, report: SeasonReport) -> Iterator[object]:
         """The events of a visit to a season; an error of ours stops that season alone."""
         try:
@@ -166,7 +193,7 @@ class _Record:
     def _scraped(
         self, asset: str, check: str, partition: str, scraped: ingestion.Scraped, verdict: Verdict
     ) -> Iterator[object]:
-        if scraped.changed or not self._was_ever_made(asset, partition):
+        if scraped.changed or self._version_made(asset, partition) is None:
             # no code of its own is versioned; as Dagster does then, the run stands for it
             inputs = {ingestion.FOLLOWS[asset]: scraped.revision}
             tags = _version_tags(scraped.revision) | self._provenance_tags(partition, self._context.run_id, inputs)
@@ -174,9 +201,12 @@ class _Record:
             yield self._evaluation(asset, check, partition, verdict, target)
         require_pass(verdict, asset, partition)
 
-    def _was_ever_made(self, asset: str, partition: str) -> bool:
+    def _version_made(self, asset: str, partition: str) -> str | None:
         wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition])
-        return bool(self._context.instance.fetch_materializations(wanted, limit=1).records)
+        for record in self._context.instance.fetch_materializations(wanted, limit=1).records:
+            if record.asset_materialization:
+                return (record.asset_materialization.tags or {}).get("dagster/data_version", "")
+        return None
 
     def steps(self, steps: Iterator[Told], n_asked: int) -> Iterator[object]:
         """The events of what was carried, with a line in the log for each season that something is done for."""
@@ -214,7 +244,7 @@ class _Record:
         [newest] = self._context.instance.get_records_for_run(
             self._context.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, limit=1, ascending=False
         ).records
-        self._known[_tournament(partition)] = newest.storage_id
+        self._known[partition.rpartition("|")[2]] = newest.storage_id
         return Target(storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp)
 
     def _provenance_tags(self, partition: str, code_version: str, inputs: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from match_assets.partitions import OF_TOURNAMENT, TOURNAMENTS
 from match_assets.resources.platform import Platform
 from match_assets.source import runs
 from match_assets.source.progress import ProgressLines, Standing
-from match_assets.stages.ingestion import FOLLOWS, MATCHES, STATISTICS, catalogue_facts, scraped_statistics
+from match_assets.stages.ingestion import FOLLOWS, MATCHES, STATISTICS, catalogued, scraped_statistics
 from match_assets.stages.ingestion import scraped_matches as matches_facts
 
 SOURCE_POOL = "source"
@@ -28,8 +28,8 @@ def tournament_catalog(context: dg.AssetExecutionContext, platform: Platform) ->
     """Which seasons the source lists for a tournament. New seasons appear here; no code changes for them."""
     key = plain_key(context)
     report = runs.scrape_catalogue(platform.settings, platform.engine, platform.params.only(key))
-    facts = catalogue_facts(report, key)
-    return dg.MaterializeResult(metadata=facts, data_version=dg.DataVersion(str(facts["keys"] or "none")))
+    found = catalogued(report, key)
+    return dg.MaterializeResult(metadata=found.facts, data_version=dg.DataVersion(found.version))
 
 
 @data_asset(

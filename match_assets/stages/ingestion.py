@@ -95,13 +95,22 @@ def scraped_statistics(context: StageContext, partition: str, report: Statistics
     return Scraped(counts.inserted + counts.changed > 0, _revision(context, partition), facts)
 
 
-def catalogue_facts(report: CatalogueReport, tournament: str) -> dict[str, Fact]:
+@dataclass(frozen=True)
+class Catalogued:
+    """What the source lists of a tournament: facts to show, and a version that moves with the list alone."""
+
+    version: str
+    facts: dict[str, Fact]
+
+
+def catalogued(report: CatalogueReport, tournament: str) -> Catalogued:
     """The visit to the list of seasons as facts."""
     seasons = report.seasons.get(tournament, ())
-    facts: dict[str, Fact] = {"seasons": len(seasons), "keys": ", ".join(seasons), "requests": report.n_requests}
+    keys = ", ".join(seasons)
+    facts: dict[str, Fact] = {"seasons": len(seasons), "keys": keys, "requests": report.n_requests}
     if not seasons:
         facts["reason"] = "the source does not offer this tournament"
-    return facts
+    return Catalogued(keys or "none", facts)
 
 
 def gap_rules(context: StageContext, partition: str, kinds: tuple[str, ...]) -> tuple[Rule, ...]:

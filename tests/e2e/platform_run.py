@@ -53,7 +53,14 @@ class PlatformRun:
 
     def command(self, *arguments: str, timeout: float = 600.0) -> subprocess.CompletedProcess[str]:
         """Runs ``match-assets`` with these arguments and hands over what it printed."""
-        line = [sys.executable, "-m", "match_assets.cli", *arguments]
+        return self._run(["-m", "match_assets.cli", *arguments], timeout)
+
+    def python(self, statements: str, timeout: float = 600.0) -> subprocess.CompletedProcess[str]:
+        """Runs statements with the same settings as ``command``."""
+        return self._run(["-c", statements], timeout)
+
+    def _run(self, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, *arguments]
         return subprocess.run(
             line, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
         )

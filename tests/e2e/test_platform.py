@@ -62,7 +62,8 @@ def first_demo(platform: PlatformRun) -> str:
 
 def test_demo_fills_every_season_and_stage_in_one_bulk_run(platform: PlatformRun, first_demo: str) -> None:
     filled = materialised(platform.runs("bulk")[-1])
-    assert filled == {(asset, season) for asset in DATA_ASSETS for season in SEASONS}
+    seasons = {(asset, season) for asset in DATA_ASSETS for season in SEASONS}
+    assert filled == seasons | {("tournament_catalog", tournament) for tournament in KEYS.values()}
 
 
 def test_demo_leaves_every_partition_in_sync(platform: PlatformRun, first_demo: str) -> None:
@@ -102,6 +103,22 @@ def test_a_second_demo_materialises_nothing(platform: PlatformRun, first_demo: s
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     later = [run for job in ("bulk", "season", "model") for run in platform.runs(job) if run["runId"] not in before]
     assert [materialised(run) for run in later] == []
+
+
+def test_a_weekly_look_at_an_unchanged_catalogue_leaves_everything_in_sync(
+    platform: PlatformRun, first_demo: str
+) -> None:
+    tournament = next(iter(KEYS.values()))
+    look = (
+        "from rich.console import Console; from match_assets.config import load_settings;"
+        "from match_assets.demo import follow_job;"
+        f"follow_job(Console(), load_settings(), 'catalogue', {tournament!r}, {{}}, 'a test')"
+    )
+    done = platform.python(look)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert materialised(platform.runs("catalogue")[0]) == {("tournament_catalog", tournament)}
+    shown = {season: platform.sync_of("scraped_matches", season) for season in SEASONS}
+    assert shown == dict.fromkeys(SEASONS, "FRESH")
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from match_assets.local.stack import ServerStack
 from match_assets.resources.platform import Platform
 from match_assets.source import ingestion
 from match_assets.source.practice.world import draw_world
+from match_assets.source.reports import CatalogueReport
 from match_assets.stages.base import StageContext
 from match_assets.warehouse.database import engine as open_engine
 from match_assets.warehouse.migrate import migrate
@@ -56,10 +57,10 @@ class Rig:
 
         asyncio.run(read())
 
-    def scrape_catalogue(self) -> None:
+    def scrape_catalogue(self) -> CatalogueReport:
         """Reads which seasons there are."""
         tournaments = load_params().tournaments
-        asyncio.run(
+        return asyncio.run(
             ingestion.scrape_catalogue(as_client(self.site), self.engine, tournaments, first_season=2000),
         )
 
@@ -96,8 +97,8 @@ class Rig:
         )
 
     def bulk(self, partitions: list[str] | None = None, **config: Any) -> Any:
-        """The bulk job on what the warehouse holds."""
-        config |= {"partitions": partitions or [], "scrape": False}
+        """The bulk job on what the warehouse holds, unless it is told to ask the source."""
+        config = {"partitions": partitions or [], "scrape": False} | config
         return self.run("bulk", ops={"carry_seasons": {"config": config}})
 
     def context(self) -> StageContext:

@@ -3,10 +3,12 @@
 The tests build on each other's state in the order written.
 """
 
+import msgspec
 import polars as pl
 import pytest
 
 from match_assets.features import assemble_match_features, build_team_features, match_feature_names
+from match_assets.source.reports import CatalogueReport
 from match_assets.stages.chain import DATA_STAGES, stale_data
 from tests.integration.orchestration.conftest import SEASONS, Rig, materialised, verdicts
 
@@ -166,6 +168,48 @@ def test_a_result_whose_page_was_never_read_waits_for_it(filled: Rig) -> None:
     assert filled.bulk([season]).success
     assert _accepted(filled, "finished_matches", season) != before
     assert filled.context().store.read("finished_matches", season)["is_walkover"].sum() == 0
+
+
+def test_a_bulk_run_tells_what_it_saw_of_the_catalogue_once(filled: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("match_assets.jobs.runs.scrape_catalogue", lambda *_: filled.scrape_catalogue())
+    monkeypatch.setattr("match_assets.jobs.runs.scrape_seasons", lambda *_, **__: [])
+    seen = {("tournament_catalog", tournament) for tournament in ("PRA-First", "PRA-Second")}
+    assert filled.bulk().success
+    result = filled.bulk(scrape=True)
+    assert result.success
+    assert materialised(result) == seen
+    assert verdicts(result) == dict.fromkeys(seen, True)
+    record = filled.instance.fetch_materializations(_records("tournament_catalog", "PRA-First"), limit=1).records[0]
+    assert record.asset_materialization.metadata["keys"].value == "2021, 2022, 2023, 2024"
+    assert materialised(filled.bulk(scrape=True)) == set(), "nothing changed"
+
+
+def test_a_refused_catalogue_stops_the_seasons_of_its_tournament_alone(
+    filled: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visited: list[str] = []
+
+    def visit(_settings: object, _engine: object, _params: object, partitions: list[str], **_: object) -> list[object]:
+        visited.extend(partitions)
+        return []
+
+    def look(*_: object) -> CatalogueReport:
+        report = filled.scrape_catalogue()
+        first = (*report.seasons["PRA-First"], "1990")
+        filled.execute(
+            "INSERT INTO seasons SELECT 777, tournament, '1990', name, url, observed_at FROM seasons "
+            "WHERE tournament = 'PRA-First' AND season = '2021'"
+        )
+        return msgspec.structs.replace(report, seasons=report.seasons | {"PRA-First": first})
+
+    monkeypatch.setattr("match_assets.jobs.runs.scrape_catalogue", look)
+    monkeypatch.setattr("match_assets.jobs.runs.scrape_seasons", visit)
+    result = filled.bulk(scrape=True)
+    filled.execute("DELETE FROM seasons WHERE season_id = 777")
+    assert not result.success
+    assert "each season stands once: 2 (error)" in _failure(result)
+    assert verdicts(result) == {("tournament_catalog", "PRA-First"): False}
+    assert visited == [f"{season}|PRA-Second" for season in range(2021, 2025)]
 
 
 def test_the_row_of_a_fixture_is_the_one_that_the_batch_would_write_once_it_is_played(filled: Rig) -> None:
