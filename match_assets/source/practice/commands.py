@@ -84,6 +84,15 @@ def correct(url: str | None, match_id: int, home_goals: int, away_goals: int) ->
 
 @practice_site.command()
 @url_option
+@click.argument("match_id", type=int)
+@click.option("--undo", is_flag=True, help="Show it again.")
+def annul(url: str | None, match_id: int, undo: bool) -> None:
+    """Show nothing of a match any more, as a league does that annuls it."""
+    _echo_report(_call(url, "POST", "annul", {"match_id": match_id, "annulled": not undo}))
+
+
+@practice_site.command()
+@url_option
 @click.argument("kind", type=click.Choice([*get_args(FaultKind), "none"]))
 @click.option("--path", "path_regex", default=".*", show_default=True, help="Regular expression on path and query.")
 @click.option("--times", type=click.IntRange(min=1), help="How many answers to spoil; all without.")
@@ -182,7 +191,7 @@ def _reason(answer: httpx.Response) -> str:
 
 def _echo_report(report: dict[str, Any]) -> None:
     click.echo(f"clock {report['clock']}")
-    for name in ("played", "corrected", "postponed"):
+    for name in ("played", "corrected", "postponed", "annulled"):
         if report[name]:
             click.echo(f"  {name}: {', '.join(map(str, report[name]))}")
     for partition in report["changed"]:

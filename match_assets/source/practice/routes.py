@@ -80,7 +80,7 @@ class Router:
         return Answer(200, msgspec.json.encode(month_feed(self.world, stage_id, month, moment)), JSON)
 
     def _match(self, match_id: int, moment: Moment) -> Answer:
-        if match_id not in self.world.matches:
+        if match_id not in self.world.matches or match_id in moment.annulled:
             return NOT_FOUND
         tournament, season, _ = self.world.matches[match_id]
         if pages.shown_season(tournament, season.season_id, moment) is None:

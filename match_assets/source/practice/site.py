@@ -64,6 +64,13 @@ class Withhold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     withheld: bool = True
 
 
+class Annul(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Show nothing of a match any more, or show it again."""
+
+    match_id: int
+    annulled: bool = True
+
+
 class PracticeSite:
     """A world, its state, and what the control can do with them."""
 
@@ -116,6 +123,17 @@ class PracticeSite:
         self.state.withhold(order.match_id, is_withheld=order.withheld)
         return self._report(before)
 
+    def annul(self, order: Annul) -> dict[str, Any]:
+        """Show nothing of a match any more, or show it again.
+
+        Raises:
+            HTTPException: 404 for an unknown match.
+        """
+        before = self.state.moment
+        self._view(order.match_id)
+        self.state.annul(order.match_id, is_annulled=order.annulled)
+        return self._report(before)
+
     def status(self) -> dict[str, Any]:
         """Clock, world, progress of the newest seasons, faults and number of requests."""
         moment = self.state.moment
@@ -140,6 +158,7 @@ class PracticeSite:
             ],
             "corrections": len(moment.corrections),
             "withheld": sorted(moment.withheld),
+            "annulled": sorted(moment.annulled),
             "faults": self.state.faults,
             "n_requests": self.state.request_count(),
         }
@@ -187,6 +206,7 @@ class PracticeSite:
                 i for i, v in sorted(changed.items()) if v.goals and old[i].goals and v.goals != old[i].goals
             ],
             "postponed": [i for i, v in sorted(changed.items()) if v.status == POSTPONED],
+            "annulled": sorted(after.annulled - before.annulled),
             "changed": [
                 {"tournament_id": tournament_id, "season": season, "match_ids": ids}
                 for (tournament_id, season), ids in sorted(partitions.items())
@@ -234,6 +254,11 @@ class Control(Controller):
     def withhold(self, state: State, data: Withhold) -> dict[str, Any]:
         """Keep a result back or let it out."""
         return _site(state).withhold(data)
+
+    @post("/annul", status_code=200, sync_to_thread=False)
+    def annul(self, state: State, data: Annul) -> dict[str, Any]:
+        """Show nothing of a match any more, or show it again."""
+        return _site(state).annul(data)
 
     @get("/truth", sync_to_thread=False)
     def truth(self, state: State, match_id: int) -> dict[str, float]:

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS correction (
     match_id INTEGER PRIMARY KEY, home_goals INTEGER NOT NULL, away_goals INTEGER NOT NULL, at_utc TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS withheld (match_id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS annulled (match_id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS fault (id INTEGER PRIMARY KEY, rule TEXT NOT NULL, times_left INTEGER);
 CREATE TABLE IF NOT EXISTS access (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, status INTEGER NOT NULL,
@@ -85,6 +86,14 @@ class SiteState:
         """Keep a result back although the match is over, or let it out."""
         statement = (
             "INSERT OR IGNORE INTO withheld VALUES (?)" if is_withheld else "DELETE FROM withheld WHERE match_id = ?"
+        )
+        self._database.execute(statement, (match_id,))
+        self.moment = self._read_moment()
+
+    def annul(self, match_id: int, *, is_annulled: bool) -> None:
+        """Show nothing of a match any more, or show it again."""
+        statement = (
+            "INSERT OR IGNORE INTO annulled VALUES (?)" if is_annulled else "DELETE FROM annulled WHERE match_id = ?"
         )
         self._database.execute(statement, (match_id,))
         self.moment = self._read_moment()
@@ -169,10 +178,11 @@ class SiteState:
             for match_id, home, away, at in self._database.execute("SELECT * FROM correction")
         }
         withheld = frozenset(row[0] for row in self._database.execute("SELECT match_id FROM withheld"))
+        annulled = frozenset(row[0] for row in self._database.execute("SELECT match_id FROM annulled"))
         clock = self._get("clock")
         if clock is None:
             raise ConfigurationError("the practice site's state has no clock; remove its folder and start again")
-        return Moment(dt.datetime.fromisoformat(clock), corrections, withheld)
+        return Moment(dt.datetime.fromisoformat(clock), corrections, withheld, annulled)
 
     def _read_faults(self) -> dict[int, tuple[FaultRule, int | None]]:
         rows = self._database.execute("SELECT id, rule, times_left FROM fault ORDER BY id")

@@ -30,6 +30,7 @@ class Moment:
     clock_utc: dt.datetime
     corrections: Mapping[int, ManualCorrection] = field(default_factory=dict)
     withheld: frozenset[int] = frozenset()
+    annulled: frozenset[int] = frozenset()
     seen: dict[int, list["MatchView"]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
@@ -72,9 +73,9 @@ def view_match(match: Match, moment: Moment) -> MatchView:
 
 
 def view_season(season: Season, moment: Moment) -> list[MatchView]:
-    """All matches of a season at ``moment``, in order of the kick-off shown."""
+    """All matches of a season that are shown at ``moment``, in order of the kick-off shown."""
     if season.stage_id not in moment.seen:
-        views = [view_match(match, moment) for match in season.matches]
+        views = [view_match(match, moment) for match in season.matches if match.match_id not in moment.annulled]
         moment.seen[season.stage_id] = sorted(views, key=lambda view: (view.kick_off_utc, view.match.match_id))
     return moment.seen[season.stage_id]
 
@@ -104,11 +105,11 @@ def after_next_match_day(world: World, clock_utc: dt.datetime) -> dt.datetime | 
 
 
 def changed_matches(world: World, before: Moment, after: Moment) -> dict[int, MatchView]:
-    """New views, by match id, of the matches whose view differs between two moments."""
+    """New views, by match id, of the matches whose view differs between two moments, or that are shown in one alone."""
     changed = {}
     for match_id, (_, _, match) in world.matches.items():
         view = view_match(match, after)
-        if view != view_match(match, before):
+        if view != view_match(match, before) or match_id in before.annulled ^ after.annulled:
             changed[match_id] = view
     return changed
 

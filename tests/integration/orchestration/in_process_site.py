@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,12 +29,19 @@ class InProcessClient:
         """Plays the next match day."""
         clock = after_next_match_day(self.world, self.moment.clock_utc)
         assert clock is not None
-        self.moment = Moment(clock, self.moment.corrections)
+        self.moment = replace(self.moment, clock_utc=clock)
 
     def correct(self, match_id: int, goals: tuple[int, int]) -> None:
         """Changes a result, as the source does now and then."""
         changed = {**self.moment.corrections, match_id: ManualCorrection(goals, self.moment.clock_utc)}
-        self.moment = Moment(self.moment.clock_utc + dt.timedelta(minutes=1), changed)
+        self.moment = replace(self._a_minute_later(), corrections=changed)
+
+    def annul(self, match_id: int) -> None:
+        """Shows nothing of a match any more."""
+        self.moment = replace(self._a_minute_later(), annulled=self.moment.annulled | {match_id})
+
+    def _a_minute_later(self) -> Moment:
+        return replace(self.moment, clock_utc=self.moment.clock_utc + dt.timedelta(minutes=1))
 
     async def page(self, path: str, parse: Callable[[bytes, str], Record]) -> Record:
         """A page, parsed."""

@@ -10,6 +10,7 @@ import pytest
 from match_assets.features import assemble_match_features, build_team_features, match_feature_names
 from match_assets.source.reports import CatalogueReport
 from match_assets.stages.chain import DATA_STAGES, stale_data
+from match_assets.warehouse.withdrawals import withdraw
 from tests.integration.orchestration.conftest import SEASONS, Rig, materialised, verdicts
 
 STAGES = [stage.name for stage in DATA_STAGES]
@@ -210,6 +211,28 @@ def test_a_refused_catalogue_stops_the_seasons_of_its_tournament_alone(
     assert "each season stands once: 2 (error)" in _failure(result)
     assert verdicts(result) == {("tournament_catalog", "PRA-First"): False}
     assert visited == [f"{season}|PRA-Second" for season in range(2021, 2025)]
+
+
+def test_an_annulled_result_refuses_its_season_until_a_person_withdraws_it(filled: Rig) -> None:
+    # ING-12, on the way through the whole chain
+    season = "2024|PRA-First"
+    assert filled.bulk().success
+    store = filled.context().store
+    match_id = store.read("finished_matches", season)["match_id"][3]
+    before = _accepted(filled, "finished_matches", season)
+    filled.site.annul(match_id)
+    filled.scrape_every_month(season)
+    result = filled.bulk([season])
+    assert not result.success
+    assert "no finished match is lost: 1 (error)" in _failure(result)
+    assert _accepted(filled, "finished_matches", season) == before
+    assert withdraw(filled.engine, match_id, "annulled by the league") == ("PRA-First", "2024")
+    assert {item.stage for item in stale_data(filled.context()) if item.partition == season} >= {"raw_matches"}
+    assert filled.bulk([season]).success
+    for stage in ("raw_matches", "raw_match_stats", "finished_matches", "team_match_features"):
+        held = filled.context().store.read(stage, season)
+        assert match_id not in held["match_id"], stage
+        assert held.height
 
 
 def test_the_row_of_a_fixture_is_the_one_that_the_batch_would_write_once_it_is_played(filled: Rig) -> None:

@@ -185,6 +185,22 @@ def test_a_withheld_result_is_late_until_it_is_let_out(site: Site) -> None:
     assert site.control("withhold", {"match_id": match_id, "withheld": False})["played"] == [match_id]
 
 
+def test_an_annulled_match_is_shown_nowhere_until_that_is_undone(site: Site) -> None:
+    match_id, feed, page = 900123010, "/tournaments/950123/data/?d=", "/Matches/900123010/Live"
+    months = [f"{year}{month:02}" for year in (2023, 2024) for month in range(1, 13)]
+    [month] = [month for month in months if f'"id":{match_id},' in site.get(feed + month).text]
+    before = site.get(feed + month).json()
+    report = site.control("annul", {"match_id": match_id})
+    assert report["annulled"] == [match_id]
+    assert report["changed"] == [{"tournament_id": 9001, "season": "2023", "match_ids": [match_id]}]
+    shown = site.get(feed + month).json()["tournaments"][0]["matches"]
+    assert [row for row in before["tournaments"][0]["matches"] if row["id"] != match_id] == shown
+    assert site.get(page).status_code == 404
+    assert site.control("annul", {"match_id": match_id, "annulled": False})["annulled"] == []
+    assert site.get(feed + month).json() == before
+    assert site.get(page).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("action", "body", "status", "reason"),
     [
@@ -195,6 +211,7 @@ def test_a_withheld_result_is_late_until_it_is_let_out(site: Site) -> None:
         ("correct", {"match_id": 900126001, "home_goals": 1, "away_goals": 0}, 409, "no result yet"),
         ("correct", {"match_id": 900123005, "home_goals": 99, "away_goals": 0}, 400, "home_goals"),
         ("withhold", {"match_id": 1}, 404, "no match 1"),
+        ("annul", {"match_id": 1}, 404, "no match 1"),
         ("faults", {"path_regex": "(", "kind": "empty"}, 400, "no regular expression"),
         ("faults", {"path_regex": "a", "kind": "boom"}, 400, "kind"),
     ],

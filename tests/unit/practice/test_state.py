@@ -38,6 +38,7 @@ def test_everything_is_there_again_after_a_restart(tmp_path: Path, world: World)
     first.set_clock(LATER)
     first.correct(17, (4, 2))
     first.withhold(18, is_withheld=True)
+    first.annul(19, is_annulled=True)
     first.add_fault(FaultRule(path_regex="a", kind="too_many", times=3, retry_after=9))
     first.take_fault("/a")
     first.log("GET", "/a", 429, fault="too_many", size=17, user_agent="reader")
@@ -46,6 +47,7 @@ def test_everything_is_there_again_after_a_restart(tmp_path: Path, world: World)
     again = SiteState(tmp_path, world)
     assert (again.moment, again.faults, again.access_log()) == before
     assert again.moment.corrections[17].at_utc == LATER
+    assert again.moment.annulled == {19}
     assert again.faults[0]["times_left"] == 2
     again.close()
 
