@@ -12,7 +12,8 @@ import importlib.metadata
 import itertools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -116,6 +117,7 @@ class SourceClient:
         self._reading_robots = asyncio.Lock()
         self._refusal: SourceBlockedError | None = None
         self._fetches: list[Fetch] = []
+        self._guard: Callable[[], None] | None = None
 
     async def __aenter__(self) -> "SourceClient":
         self._require_contact()
@@ -138,6 +140,15 @@ class SourceClient:
             raise ConfigurationError(
                 f"set MATCH_ASSETS_CONTACT to an address at which {self.host} can reach you before asking it for pages"
             )
+
+    @contextmanager
+    def guarded_by(self, guard: Callable[[], None]) -> Iterator[None]:
+        """Within it ``guard`` is asked before each request, and sends none when it raises."""
+        self._guard = guard
+        try:
+            yield
+        finally:
+            self._guard = None
 
     async def page(self, path: str, parse: Parse[Record]) -> Record:
         """The page at ``path``, asked for by the browser and read by ``parse``.
@@ -251,6 +262,8 @@ class SourceClient:
         try:
             async with self._browser.tab() as tab:
                 await self._pace.wait()
+                if self._guard is not None:
+                    await asyncio.to_thread(self._guard)
                 if self._refusal is not None:
                     raise self._refusal
                 killpoint("source.before_request")

@@ -1,11 +1,12 @@
 """Scraping for callers without an event loop: Dagster steps, the bulk job, the command line.
 
-Each run opens one browser, holds the lease of what it scrapes, and closes everything whatever happens.
+Each run opens one browser, holds the lease of what it scrapes and asks for nothing without it, and closes everything
+whatever happens.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 from sqlalchemy import Engine
@@ -27,7 +28,7 @@ from match_assets.source.progress import Progress
 from match_assets.source.reports import CatalogueReport, MatchesReport, News, SeasonReport, StatisticsReport
 from match_assets.source.stopping import run_until_stopped
 from match_assets.warehouse import visits
-from match_assets.warehouse.database import lease
+from match_assets.warehouse.database import Lease, lease
 
 Result = TypeVar("Result")
 Announce = Callable[[SeasonReport, int, int], None]
@@ -47,8 +48,8 @@ def scrape_catalogue(
             visit_hours=params.ingestion.visit_hours,
         )
 
-    with _catalogue_lease(engine):
-        return _run(settings, engine, params, patience, work)
+    with _catalogue_lease(engine) as ours:
+        return _run(settings, engine, params, patience, work, ours)
 
 
 def scrape_matches(
@@ -80,8 +81,8 @@ def scrape_matches(
             visit_hours=params.ingestion.visit_hours,
         )
 
-    with _season_lease(engine, tournament, season):
-        return _run(settings, engine, params, patience, work)
+    with _season_lease(engine, tournament, season) as ours:
+        return _run(settings, engine, params, patience, work, ours)
 
 
 def scrape_match_stats(
@@ -105,8 +106,8 @@ def scrape_match_stats(
             client, engine, tournament, season, progress, revisit_days=params.ingestion.revisit_days
         )
 
-    with _season_lease(engine, tournament, season):
-        return _run(settings, engine, params, patience, work)
+    with _season_lease(engine, tournament, season) as ours:
+        return _run(settings, engine, params, patience, work, ours)
 
 
 def find_news(settings: Settings, engine: Engine, params: Params, *, patience: Patience | None = None) -> list[News]:
@@ -186,7 +187,7 @@ async def _scrape_one(
     tournament, season = DataKey.parse(key).tournament, DataKey.parse(key).season
     rules = params.ingestion
     try:
-        with _season_lease(engine, tournament, season):
+        with _season_lease(engine, tournament, season) as ours, client.guarded_by(ours.renew):
             matches = await ingestion.scrape_matches(
                 client,
                 engine,
@@ -228,30 +229,32 @@ def _run(
     params: Params,
     patience: Patience | None,
     work: Callable[[SourceClient], Awaitable[Result]],
+    ours: Lease | None = None,
 ) -> Result:
     async def main() -> Result:
         client = SourceClient(settings, engine, pages_at_once=params.ingestion.pages_at_once, patience=patience)
         async with client:
-            return await work(client)
+            with client.guarded_by(ours.renew) if ours else nullcontext():
+                return await work(client)
 
     return run_until_stopped(main())
 
 
 @contextmanager
-def _alone(engine: Engine, what: str, partition: str) -> Iterator[None]:
-    with lease(engine, f"scraping {partition}") as is_ours:
-        if not is_ours:
+def _alone(engine: Engine, what: str, partition: str) -> Iterator[Lease]:
+    with lease(engine, f"scraping {partition}") as ours:
+        if not ours:
             raise DependencyUnavailableError(
                 f"another process scrapes {what}: nothing was asked. Run again when it has ended", partition=partition
             )
-        yield
+        yield ours
 
 
-def _season_lease(engine: Engine, tournament: str, season: str) -> AbstractContextManager[None]:
+def _season_lease(engine: Engine, tournament: str, season: str) -> AbstractContextManager[Lease]:
     return _alone(engine, f"{season}|{tournament}", f"{season}|{tournament}")
 
 
-def _catalogue_lease(engine: Engine) -> AbstractContextManager[None]:
+def _catalogue_lease(engine: Engine) -> AbstractContextManager[Lease]:
     return _alone(engine, "the catalogue", ingestion.CATALOGUE)
 
 

@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: short deadlines, UTC, and its failures as this project's own."""
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from psycopg.waiting import Ready
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from match_assets.errors import ConfigurationError
+from match_assets.errors import ConfigurationError, DependencyUnavailableError
 from match_assets.warehouse.failures import CONFLICTS, named, state_of
 
 Result = TypeVar("Result")
@@ -139,30 +140,81 @@ def unavailable_is_named(engine: Engine) -> Iterator[None]:
         raise ours from error
 
 
-@contextmanager
-def lease(engine: Engine, name: str) -> Iterator[bool]:
-    """Exclusive right to do ``name``; yields whether it was ours to have.
+class Lease:
+    """The exclusive right to do something; true while it is ours.
 
-    It is a session lock of PostgreSQL, so that a holder that dies gives it up at once.
+    It is a session lock of PostgreSQL, so that a holder that dies gives it up at once. One that lives on and loses its
+    connection loses it too: ``renew`` tells.
     """
-    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-    # autocommit: a lease held for an hour must not be an hour-long transaction
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        """Take it, if nobody has it. ``connection`` commits by itself: an hour's lease is no transaction of an hour."""
+        self._connection = connection
+        self._name = name
+        self._key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+        self._turn = threading.Lock()
+        self._is_ours = self._take()
+
+    def __bool__(self) -> bool:
+        """Whether it is ours as far as we know."""
+        return self._is_ours
+
+    def renew(self) -> None:
+        """Make sure that it is still ours; one that was lost is taken again where nobody else has taken it.
+
+        Raises:
+            DependencyUnavailableError: it was lost with its connection and another process has it now, or PostgreSQL is
+                away.
+        """
+        with self._turn, unavailable_is_named(self._connection.engine):
+            try:
+                self._is_ours = self._take()
+            except SQLAlchemyError:
+                if not self._connection.invalidated:
+                    raise
+                self._connection.rollback()
+                self._is_ours = self._take()
+        if not self._is_ours:
+            raise DependencyUnavailableError(
+                f"{self._name}: the connection to PostgreSQL was lost, and another process has begun the same since."
+                " Nothing more is done here; what was stored stays",
+                name=self._name,
+            )
+
+    def give_up(self) -> None:
+        """End it. What was done under it is done: if the session cannot be told, it ends, and the lease with it."""
+        try:
+            self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": self._key})
+        except SQLAlchemyError:
+            self._connection.invalidate()
+
+    def _take(self) -> bool:
+        """A lock that the session has is not taken a second time: it would have to be given back twice."""
+        return bool(self._connection.execute(_TAKE, {"key": self._key}).scalar_one())
+
+
+# two halves of the key, as PostgreSQL shows it
+_TAKE = text("""
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND objsubid = 1
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND (classid::bigint << 32) | objid::bigint = :key
+) OR pg_try_advisory_lock(:key)
+""")
+
+
+@contextmanager
+def lease(engine: Engine, name: str) -> Iterator[Lease]:
+    """Exclusive right to do ``name``; yields it, true where it was ours to have."""
     autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
     with unavailable_is_named(engine), autocommit.connect() as connection:
-        held = bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one())
+        held = Lease(connection, name)
         try:
             yield held
         finally:
             if held:
-                _give_up(connection, key)
-
-
-def _give_up(connection: Connection, key: int) -> None:
-    """End a lease. What was done under it is done: if the session cannot be told, it ends, and the lease with it."""
-    try:
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
-    except SQLAlchemyError:
-        connection.invalidate()
+                held.give_up()
 
 
 def require_postgres(url: str) -> str:

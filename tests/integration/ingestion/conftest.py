@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from match_assets.config import Params, Settings, TournamentParams, load_params
 from match_assets.errors import MatchAssetsError, UnexpectedPageError
@@ -210,3 +210,13 @@ def watcher(
     assert [item.reason for item in watching.look()] == ["1 season never scraped"]
     watching.scrape()
     return watching
+
+
+def end_session_of_the_lease(engine: Engine) -> None:
+    """As a network does that forgets a connection."""
+    statement = (
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN pg_database ON oid = database "
+        "WHERE locktype = 'advisory' AND datname = current_database()"
+    )
+    with engine.connect() as connection:
+        assert connection.scalars(text(statement)).all() == [True]

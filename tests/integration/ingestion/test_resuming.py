@@ -1,5 +1,7 @@
 """A run that ends anywhere loses nothing, and the next one asks only for what is missing."""
 
+import contextlib
+import re
 import threading
 
 import pytest
@@ -19,7 +21,7 @@ from match_assets.warehouse.database import engine as open_engine
 from match_assets.warehouse.database import lease
 from match_assets.warehouse.schema import fetches, visit_answers, visits
 from tests import pages
-from tests.integration.ingestion.conftest import KEY, QUICK, League, feed_path, match_path
+from tests.integration.ingestion.conftest import KEY, QUICK, League, end_session_of_the_lease, feed_path, match_path
 from tests.integration.ingestion.scripted_site import Answer, ScriptedSite
 
 PARTITION = f"2024|{KEY}"
@@ -110,6 +112,49 @@ def test_second_scraper_of_a_season_leaves_without_asking(
         with pytest.raises(DependencyUnavailableError, match="another process scrapes"):
             runs.scrape_matches(runner.settings, runner.engine, runner.params, KEY, "2024", patience=QUICK)
     assert site.log == []
+    other.dispose()
+
+
+def test_a_scraper_that_lost_its_lease_to_another_asks_for_nothing_more(
+    runner: Runner, site: ScriptedSite, postgres_url: str
+) -> None:
+    # ING-22
+    other = open_engine(postgres_url)
+    with contextlib.ExitStack() as taken:
+
+        def lose(done: int, _total: int) -> None:
+            if done == 1:
+                end_session_of_the_lease(other)
+                assert taken.enter_context(lease(other, f"scraping {PARTITION}"))
+                site.log.clear()
+
+        with pytest.raises(DependencyUnavailableError, match=f"scraping {re.escape(PARTITION)}: .* has begun the same"):
+            runs.scrape_season(
+                runner.settings, runner.engine, runner.params, KEY, "2024", progress=lose, patience=QUICK
+            )
+        assert site.paths == []
+        assert runner.read_pages() == [5001]
+    runner.season()
+    assert runner.read_pages() == [5001, 5002, 5003, 5004]
+    other.dispose()
+
+
+def test_a_scraper_whose_connection_breaks_goes_on_where_nobody_took_its_place(
+    runner: Runner, postgres_url: str
+) -> None:
+    other = open_engine(postgres_url)
+    second = []
+
+    def lose(done: int, _total: int) -> None:
+        if done == 1:
+            end_session_of_the_lease(other)
+        if done == 3:
+            with lease(other, f"scraping {PARTITION}") as taken:
+                second.append(bool(taken))
+
+    runs.scrape_season(runner.settings, runner.engine, runner.params, KEY, "2024", progress=lose, patience=QUICK)
+    assert runner.read_pages() == [5001, 5002, 5003, 5004]
+    assert second == [False], "it took its lease again"
     other.dispose()
 
 

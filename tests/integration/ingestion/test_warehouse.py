@@ -1,5 +1,6 @@
 """The warehouse against a real PostgreSQL: migration, replay, snapshots, leases."""
 
+import contextlib
 import datetime as dt
 import threading
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from match_assets.warehouse.observed import PRESENT, PageObservation, WriteCount
 from match_assets.warehouse.schema import METADATA, match_pages, observations
 from match_assets.warehouse.writing import ObservedMonth, SeasonBatch, StageCalendar
 from tests import pages
+from tests.integration.ingestion.conftest import end_session_of_the_lease
 
 KEY = "TST-League"
 START = dt.datetime(2025, 2, 10, 12, tzinfo=dt.UTC)
@@ -215,7 +217,7 @@ def test_lease_is_exclusive_and_lapses_with_its_holder(warehouse: Engine, postgr
     other = open_engine(postgres_url)
     with lease(warehouse, "season") as first:
         with lease(other, "season") as second:
-            assert (first, second) == (True, False)
+            assert (bool(first), bool(second)) == (True, False)
         with lease(other, "another season") as third:
             assert third
     with lease(other, "season") as again:
@@ -224,6 +226,40 @@ def test_lease_is_exclusive_and_lapses_with_its_holder(warehouse: Engine, postgr
     holder.execute(text("SELECT pg_advisory_lock(1)"))
     holder.invalidate()
     other.dispose()
+
+
+def test_a_lease_lost_with_its_connection_is_taken_again_where_nobody_else_has_it(
+    warehouse: Engine, postgres_url: str
+) -> None:
+    other = open_engine(postgres_url)
+    with lease(warehouse, "season") as held:
+        held.renew()
+        end_session_of_the_lease(other)
+        for _ in range(2):
+            held.renew()
+        with lease(other, "season") as second:
+            assert not second
+    with lease(other, "season") as again:
+        assert again, "taken twice, it would have to be given back twice"
+    other.dispose()
+
+
+def test_a_lease_lost_to_another_process_says_so_and_is_not_given_back(warehouse: Engine, postgres_url: str) -> None:
+    other, third = open_engine(postgres_url), open_engine(postgres_url)
+    with contextlib.ExitStack() as stack:
+        with lease(warehouse, "season") as held:
+            end_session_of_the_lease(other)
+            assert stack.enter_context(lease(other, "season"))
+            for _ in range(2):
+                with pytest.raises(
+                    DependencyUnavailableError, match=r"season: the connection .* another process has begun"
+                ):
+                    held.renew()
+            assert not held
+        with lease(third, "season") as still:
+            assert not still, "the other has it"
+    other.dispose()
+    third.dispose()
 
 
 def test_conflicting_transaction_runs_again_as_a_whole(stored: Engine) -> None:
