@@ -1,9 +1,10 @@
 """Upserts by COPY and one sorted statement beside the driver's executemany, and a whole season's write.
 
 Every way writes the same rows of ``matches`` and ``match_stats`` with the same conditions, into empty tables and then
-once more with every row corrected; what the tables hold afterwards is compared. ``executemany`` sends its statements in
-a pipeline; ``each`` waits for the answer to every one, as drivers without a pipeline do. COPY of the rows into a table
-without an index, before any of them is inserted or updated, bounds what any way that begins with COPY can win.
+once more with every row corrected; what the tables hold afterwards is compared. The ``executemany`` of psycopg 3, our
+driver, sends its statements in a pipeline; that of psycopg2, which Dagster's storage uses, waits for the answer to every
+one. COPY of the rows into a table without an index, before any of them is inserted or updated, bounds what any way that
+begins with COPY can win.
 
     .venv/bin/python benchmarks/warehouse_writes.py
 """
@@ -23,7 +24,9 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Table,
+    create_engine,
     literal,
+    make_url,
     select,
     text,
     tuple_,
@@ -63,30 +66,37 @@ def measure_writes(postgres_url: str) -> dict[str, float]:
     """
     migrate(postgres_url)
     engine = open_engine(postgres_url)
-    with closed(engine):
+    older = create_engine(make_url(postgres_url).set(drivername="postgresql+psycopg2"))
+    with closed(engine), closed(older):
         prepare(engine)
-        seconds = quickest_upserts(engine, {"copy": by_copy, "executemany": by_executemany, "each": one_by_one})
+        seconds = quickest_upserts(
+            {
+                "copy": (engine, by_copy),
+                "executemany": (engine, by_executemany),
+                "psycopg2": (older, by_psycopg2),
+            }
+        )
         copying_alone = min(time_copying_alone(engine) for _ in range(ROUNDS))
         season, again = time_season(engine)
     n_rows = 2 * (N_ROWS + 2 * N_ROWS)
     return {
         "copy_rows_per_second": n_rows / seconds["copy"],
         "executemany_rows_per_second": n_rows / seconds["executemany"],
-        "each_rows_per_second": n_rows / seconds["each"],
+        "psycopg2_rows_per_second": n_rows / seconds["psycopg2"],
         "copy_vs_executemany": seconds["executemany"] / seconds["copy"],
-        "copy_vs_each": seconds["each"] / seconds["copy"],
+        "copy_vs_executemany_of_psycopg2": seconds["psycopg2"] / seconds["copy"],
         "copying_alone_vs_executemany": seconds["executemany"] / copying_alone,
         "season_seconds": season,
         "season_again_seconds": again,
     }
 
 
-def quickest_upserts(engine: Engine, ways: Mapping[str, Write]) -> dict[str, float]:
+def quickest_upserts(ways: Mapping[str, tuple[Engine, Write]]) -> dict[str, float]:
     """Seconds of the quickest of several alternating rounds of each way, all of which leave the same rows."""
     seconds: dict[str, float] = {}
     held: dict[str, list[Any]] = {}
     for _ in range(ROUNDS):
-        for name, write in ways.items():
+        for name, (engine, write) in ways.items():
             taken, held[name] = time_upserts(engine, write)
             seconds[name] = min(seconds.get(name, taken), taken)
     require(all(rows == held["copy"] for rows in held.values()), "all ways hold the same rows")
@@ -187,10 +197,12 @@ def by_executemany(connection: Connection, table: Table, rows: Rows) -> None:
     connection.execute(upsert_of(table, list(rows[0])), rows)
 
 
-def one_by_one(connection: Connection, table: Table, rows: Rows) -> None:
-    statement = upsert_of(table, list(rows[0]))
-    for row in rows:
-        connection.execute(statement, row)
+def by_psycopg2(connection: Connection, table: Table, rows: Rows) -> None:
+    # through SQLAlchemy it would become statements of many rows each
+    names = list(rows[0])
+    statement = upsert_of(table, names).compile(dialect=connection.dialect, column_keys=names)
+    with connection.connection.cursor() as cursor:
+        cursor.executemany(str(statement), rows)
 
 
 def upsert_of(table: Table, names: list[str]) -> Any:
@@ -297,7 +309,8 @@ def main() -> None:
         figures = measure_writes(stack.settings_environment()["MATCH_ASSETS_POSTGRES_URL"])
     print(
         f"{3 * N_ROWS} rows inserted and corrected, rows/s: COPY {figures['copy_rows_per_second']:,.0f}, "
-        f"executemany {figures['executemany_rows_per_second']:,.0f}, each {figures['each_rows_per_second']:,.0f}"
+        f"executemany {figures['executemany_rows_per_second']:,.0f}, "
+        f"that of psycopg2 {figures['psycopg2_rows_per_second']:,.0f}"
     )
     print(
         f"season of {N_MATCHES} matches with statistics {figures['season_seconds']:.2f} s, "
