@@ -170,6 +170,8 @@ class SourceClient:
 
     async def log_fetches(self) -> None:
         """Write the requests made since the last call to the log."""
+        if not self._fetches:
+            return
         fetches, self._fetches = self._fetches, []
         await asyncio.to_thread(write_fetches, self._engine, fetches)
 
@@ -257,7 +259,8 @@ class SourceClient:
         return exchange
 
     async def _send(self, url: str) -> _Exchange:
-        """One request at its moment."""
+        """One request at its moment; what was answered before it is in the log, so that a kill loses what is in flight."""
+        await self.log_fetches()
         started, sent_at = time.monotonic(), _now()
         try:
             async with self._browser.tab() as tab:

@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from match_assets.config import Params, Settings
 from match_assets.local.processes import STACK_MARKER, marked_processes
 from match_assets.source.parsers import parse_home_page, parse_season_list
 from match_assets.warehouse.database import lease
-from match_assets.warehouse.schema import METADATA, match_pages, visit_answers, visits
+from match_assets.warehouse.schema import METADATA, fetches, match_pages, visit_answers, visits
 from match_assets.warehouse.writing import write_tournament
 from tests import pages
 from tests.depth import EVERY, THOROUGH
@@ -33,8 +34,8 @@ FEWEST_PLACES = {"catalogue": 10, "season": 30}
 class Killing:
     """The scripted season, runs over it that may be killed, and what they leave behind."""
 
-    def __init__(self, engine: Engine, site: ScriptedSite, forked: ForkedRuns) -> None:
-        self.engine, self.site, self.forked = engine, site, forked
+    def __init__(self, engine: Engine, site: ScriptedSite, forked: ForkedRuns, pages_at_once: int) -> None:
+        self.engine, self.site, self.forked, self.pages_at_once = engine, site, forked, pages_at_once
 
     def begin(self, what: str) -> None:
         """An empty warehouse, with the catalogue when that is not what is read."""
@@ -63,6 +64,12 @@ class Killing:
             paths = set(connection.scalars(select(visit_answers.c.path)))
             return paths | {match_path(match_id) for match_id in connection.scalars(select(match_pages.c.match_id))}
 
+    def n_unlogged(self) -> int:
+        """Requests that the site has seen and the log of requests has not."""
+        with self.engine.connect() as connection:
+            told = Counter(url.removeprefix(self.site.url) for url in connection.scalars(select(fetches.c.url)))
+        return (Counter(self.site.paths) - told).total()
+
     def n_visits(self) -> int:
         with self.engine.connect() as connection:
             return connection.execute(select(func.count()).select_from(visits)).scalar_one()
@@ -86,7 +93,7 @@ def killing(
 ) -> Iterator[Killing]:
     assert league.rows
     forked = ForkedRuns(source_settings, params, tmp_path / "said.txt", {STACK_MARKER: marker})
-    yield Killing(warehouse, site, forked)
+    yield Killing(warehouse, site, forked, params.ingestion.pages_at_once)
     forked.close()
     _wait_until_gone(marker)
 
@@ -143,6 +150,7 @@ def _kill_and_run_again(
     if ended.code == 0:
         return None
     assert ended.code == -signal.SIGKILL, ended.said
+    assert killing.n_unlogged() <= killing.pages_at_once, (place, ended.said)
     if known and ended.said.strip() in known:
         return ended.said.strip()
     asked, committed, was_under_way = set(killing.site.paths), killing.committed(), killing.n_visits() > 0
