@@ -156,13 +156,11 @@ class _Record:
         """The events of a look at the catalogue; a tournament whose list is refused stops with its seasons."""
         for tournament in sorted(report.seasons):
             found = ingestion.catalogued(report, tournament)
-            if self._version_made(ingestion.CATALOGUE, tournament) == found.version:
-                continue
-            target = yield from self._made(
-                ingestion.CATALOGUE, tournament, dict(found.facts), _version_tags(found.version)
-            )
             verdict = ingestion.validate_catalogue(self._work, tournament)
-            yield self._evaluation(ingestion.CATALOGUE, ingestion.CATALOGUE_CHECK, tournament, verdict, target)
+            if self._version_made(ingestion.CATALOGUE, tournament) != found.version:
+                tags = _version_tags(found.version)
+                target = yield from self._made(ingestion.CATALOGUE, tournament, dict(found.facts), tags)
+                yield self._evaluation(ingestion.CATALOGUE, ingestion.CATALOGUE_CHECK, tournament, verdict, target)
             try:
                 require_pass(verdict, ingestion.CATALOGUE, tournament)
             except MatchAssetsError as error:

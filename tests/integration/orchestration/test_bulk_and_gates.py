@@ -199,18 +199,19 @@ def test_a_refused_catalogue_stops_the_seasons_of_its_tournament_alone(
         first = (*report.seasons["PRA-First"], "1990")
         filled.execute(
             "INSERT INTO seasons SELECT 777, tournament, '1990', name, url, observed_at FROM seasons "
-            "WHERE tournament = 'PRA-First' AND season = '2021'"
+            "WHERE tournament = 'PRA-First' AND season = '2021' ON CONFLICT DO NOTHING"
         )
         return msgspec.structs.replace(report, seasons=report.seasons | {"PRA-First": first})
 
     monkeypatch.setattr("match_assets.jobs.runs.scrape_catalogue", look)
     monkeypatch.setattr("match_assets.jobs.runs.scrape_seasons", visit)
-    result = filled.bulk(scrape=True)
+    result, again = filled.bulk(scrape=True), filled.bulk(scrape=True)
     filled.execute("DELETE FROM seasons WHERE season_id = 777")
     assert not result.success
+    assert "each season stands once: 2 (error)" in _failure(again), "and not only when it is news"
     assert "each season stands once: 2 (error)" in _failure(result)
     assert verdicts(result) == {("tournament_catalog", "PRA-First"): False}
-    assert visited == [f"{season}|PRA-Second" for season in range(2021, 2025)]
+    assert visited == 2 * [f"{season}|PRA-Second" for season in range(2021, 2025)]
 
 
 def test_an_annulled_result_refuses_its_season_until_a_person_withdraws_it(filled: Rig) -> None:
