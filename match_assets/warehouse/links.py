@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_, update
 
 from match_assets.source.records import Status
 from match_assets.warehouse import copying
 from match_assets.warehouse.gaps import Partition, is_withdrawn, replace_gaps
 from match_assets.warehouse.observed import EPOCH
-from match_assets.warehouse.schema import gaps, matches, observations
+from match_assets.warehouse.schema import gaps, matches, observations, withdrawals
 
 # A pairing with the same home team is not played twice within so few days: two such ids are one match.
 SAME_MATCH_DAYS = 3
@@ -101,6 +101,7 @@ def relink_each(
     connection: Connection, seen: Mapping[Partition, dt.datetime]
 ) -> dict[Partition, tuple[Disagreement, ...]]:
     """``relink`` for several seasons, each with when a gap that is new was seen: what they hold is read once."""
+    _end_withdrawals(connection, seen)
     rows = _linkable(connection, seen)
     links = {where: superseding(rows[where]) for where in seen}
     moved = {
@@ -116,6 +117,16 @@ def relink_each(
         where: _explain(connection, where, rows[where], links[where], known[where], seen_at)
         for where, seen_at in seen.items()
     }
+
+
+def _end_withdrawals(connection: Connection, seasons: Collection[Partition]) -> None:
+    """A person's word was about what was lost then: a match that is listed again, and lost again, is another matter."""
+    listed = select(matches.c.match_id).where(_is_of(seasons), matches.c.missing_since.is_(None))
+    connection.execute(
+        update(withdrawals)
+        .where(withdrawals.c.ended_at.is_(None), withdrawals.c.match_id.in_(listed))
+        .values(ended_at=func.clock_timestamp())
+    )
 
 
 def _explain(

@@ -234,7 +234,7 @@ withdrawals = Table(
     Column("match_id", BigInteger, ForeignKey("matches.match_id"), nullable=False),
     Column("reason", Text, nullable=False, comment="what the person said who withdrew it"),
     Column("withdrawn_at", MOMENT, nullable=False, server_default=func.clock_timestamp()),
-    Column("ended_at", MOMENT, comment="when a person took it back"),
+    Column("ended_at", MOMENT, comment="when a person took it back, or the source listed the match again"),
     CheckConstraint("reason <> ''", name="has_a_reason"),
     Index("uq_withdrawals_standing", "match_id", unique=True, postgresql_where=text("ended_at IS NULL")),
     comment="results that the source lost and a person said are gone for good",

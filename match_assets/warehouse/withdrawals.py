@@ -1,7 +1,8 @@
 """A person's word that a result which the source lost is gone for good: annulled, say, with the club that was expelled.
 
 No program may say so: a finished match that is not listed any more refuses its season. A withdrawn one leaves the
-export and everything made of it, and its rows and history stay. Should the source list it again, it counts again.
+export and everything made of it, and its rows and history stay. Should the source list it again, it counts again, and
+the word about it has ended.
 """
 
 import datetime as dt

@@ -79,6 +79,15 @@ def test_a_withdrawn_result_that_is_listed_again_counts_again(lost: Teller) -> N
     assert withdrawn(lost.engine) == []
 
 
+def test_a_result_that_is_lost_a_second_time_needs_a_second_word(lost: Teller) -> None:
+    withdraw(lost.engine, LOST, WHY)
+    told(lost, ROUNDS)
+    told(lost, ROUNDS[1:], missing=(LOST,))
+    assert reading.lost_results(lost.engine, KEY, SEASON).match_ids == (LOST,)
+    withdraw(lost.engine, LOST, "annulled once more")
+    assert [match.reason for match in withdrawn(lost.engine)] == ["annulled once more"]
+
+
 def test_visits_after_a_withdrawal_do_not_bring_its_gap_back(lost: Teller) -> None:
     withdraw(lost.engine, LOST, WHY)
     told(lost, ROUNDS[1:])

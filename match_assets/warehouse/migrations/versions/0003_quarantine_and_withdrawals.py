@@ -50,7 +50,12 @@ def upgrade() -> None:
         sa.Column(
             "withdrawn_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
-        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True, comment="when a person took it back"),
+        sa.Column(
+            "ended_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when a person took it back, or the source listed the match again",
+        ),
         sa.CheckConstraint("reason <> ''", name=op.f("ck_withdrawals_has_a_reason")),
         sa.ForeignKeyConstraint(["match_id"], ["matches.match_id"], name=op.f("fk_withdrawals_match_id_matches")),
         sa.PrimaryKeyConstraint("withdrawal_id", name=op.f("pk_withdrawals")),
