@@ -21,7 +21,8 @@ from tests.integration.orchestration.conftest import Rig, make_rig, materialised
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT.parent / "shared" / "data" / "football-datasets"
 LEAGUES, SEASONS = "premier-league,la-liga", "2022,2023,2024"
-PARTITIONS = {f"{season}|{key}" for season in (2022, 2023, 2024) for key in ("ENG-PremierLeague", "ESP-LaLiga")}
+TOURNAMENTS = {"ENG-PremierLeague", "ESP-LaLiga"}
+PARTITIONS = {f"{season}|{key}" for season in (2022, 2023, 2024) for key in TOURNAMENTS}
 MATCHES_A_SEASON = 380
 
 pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason=f"no folder of football-data files at {FILES}")
@@ -61,7 +62,9 @@ def real(stack: ServerStack, site: str, tmp_path_factory: pytest.TempPathFactory
         try:
             result = rig.run("bulk", ops={"carry_seasons": {"config": {"partitions": [], "scrape": True}}})
             assert result.success
-            assert {season for _, season in materialised(result)} == PARTITIONS
+            made = materialised(result)
+            assert {tournament for asset, tournament in made if asset == "tournament_catalog"} == TOURNAMENTS
+            assert {season for asset, season in made if asset != "tournament_catalog"} == PARTITIONS
             yield rig
         finally:
             rig.close()
