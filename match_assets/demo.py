@@ -23,7 +23,7 @@ from match_assets.resources.platform import Platform
 from match_assets.source import runs
 from match_assets.stages.base import StageContext
 from match_assets.stages.chain import known_partitions, ordered, reached_cutoff, stale_cutoff, stale_data
-from match_assets.stages.modelling import holdout_score, stored_model
+from match_assets.stages.model_frames import holdout_score, stored_model
 from match_assets.warehouse.reading import late_matches
 
 FIXTURES_SHOWN = 10

@@ -20,11 +20,15 @@ DESCRIPTIONS = {
     "validate_state": "One row per team that ever played, which survives storage bit for bit.",
     "validate_parity": "Each row equals, bit for bit, what is made of the stored state in one batch, and what the service reads "
     "from it for that fixture alone.",
-    "validate_split": "Fit, calibration and hold-out rows do not overlap in time, keep their embargo and end at the cut-off.",
-    "validate_scores": "Every score is a finite number; a baseline far behind class frequencies is shown.",
-    "validate_model": "Probabilities form a simplex on the hold-out and the calibration error is within its limit.",
-    "validate_registration": "The registry gives back the signature and the same predictions as the model that was trained.",
-    "validate_decision": "The decision is there with its reason.",
+    "validate_split": "Fit, calibration and hold-out rows do not overlap in time, keep their embargo, end at the cut-off. "
+    "Each is a played match with its own score and features; none is left out.",
+    "validate_scores": "Scores are finite, complete, on the split's own matches; trials are those of the search. Warns of a "
+    "baseline behind class frequencies, a group that harms, a search cut short.",
+    "validate_model": "It can be read, reads today's features, was fitted as its inputs say; its probabilities form a "
+    "simplex, its calibration error is within the limit. Warns where class frequencies are as good.",
+    "validate_registration": "The registry gives back the model that was trained; what it records of it is true.",
+    "validate_decision": "It is about the registered version, made against the present champion, borne by its numbers. A pass "
+    "moves the alias.",
 }
 
 

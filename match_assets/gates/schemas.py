@@ -229,9 +229,96 @@ def temporal_split(feature_names: Sequence[str]) -> pa.DataFrameSchema:
     return pa.DataFrameSchema(columns, checks=[TWO_TEAMS], strict=True, ordered=True, unique=["match_id"])
 
 
-def any_table() -> pa.DataFrameSchema:
-    """A table whose rules are whole-frame rules alone."""
-    return pa.DataFrameSchema({})
+SHARE = pa.Check.in_range(0.0, 1.0)
+# means over matches: the squared distance to one of three outcomes is 2 at most, and no forecast is below a millionth
+SCORES = {
+    "rps": pa.Column(pl.Float64, SHARE),
+    "log_loss": pa.Column(pl.Float64, pa.Check.in_range(0.0, 14.0)),
+    "brier": pa.Column(pl.Float64, pa.Check.in_range(0.0, 2.0)),
+    "accuracy": pa.Column(pl.Float64, SHARE),
+    "ece": pa.Column(pl.Float64, SHARE),
+    "n": pa.Column(pl.Float64, pa.Check.ge(1.0)),
+}
+SHA256 = pa.Check.str_matches(r"^[0-9a-f]{64}$")
+VERSION = pa.Check.str_matches(r"^[1-9]\d*$")
+
+
+def baseline_models(names: Collection[str]) -> pa.DataFrameSchema:
+    """Scores of each baseline on the folds and on the hold-out."""
+    columns = {
+        "baseline": pa.Column(pl.String, pa.Check.isin(sorted(names))),
+        "part": pa.Column(pl.String, pa.Check.isin(("validation", "holdout"))),
+        **SCORES,
+    }
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=["baseline", "part"])
+
+
+def ablation_study() -> pa.DataFrameSchema:
+    """What the trees lose without each group of features."""
+    columns = {
+        "group": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
+        "n_features": pa.Column(pl.Int64, pa.Check.ge(1)),
+        "rps": pa.Column(pl.Float64, SHARE),
+        "delta_rps": pa.Column(pl.Float64, pa.Check.in_range(-1.0, 1.0)),
+        "standard_error": pa.Column(pl.Float64, SHARE),
+    }
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=["group"])
+
+
+def tuned_parameters(max_rounds: int) -> pa.DataFrameSchema:
+    """Trials of the search; one that failed has neither score nor rounds."""
+    columns = {
+        "trial": pa.Column(pl.Int64, pa.Check.ge(0)),
+        "rps": pa.Column(pl.Float64, SHARE, nullable=True),
+        "rounds": pa.Column(pl.Int64, pa.Check.in_range(1, max_rounds), nullable=True),
+        "record": pa.Column(pl.String, pa.Check.str_length(min_value=2)),
+    }
+    together = row_rule("rounds where there is a score", pl.col("rps").is_null() == pl.col("rounds").is_null())
+    return pa.DataFrameSchema(columns, checks=[together], strict=True, ordered=True, unique=["trial"])
+
+
+def calibrated_model(files: Collection[str]) -> pa.DataFrameSchema:
+    """A model's files."""
+    columns = {"name": pa.Column(pl.String, pa.Check.isin(sorted(files))), "content": pa.Column(pl.Binary)}
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=["name"])
+
+
+def registered_model(cutoff: str) -> pa.DataFrameSchema:
+    """The version that a cut-off's model has in the registry, and what is said of it there."""
+    columns = {
+        "version": pa.Column(pl.String, VERSION),
+        "cutoff": pa.Column(pl.String, pa.Check.eq(cutoff)),
+        "model_sha256": pa.Column(pl.String, SHA256),
+        "feature_version": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
+        "n_features": pa.Column(pl.Int64, pa.Check.ge(1)),
+        "holdout_rps": pa.Column(pl.Float64, SHARE),
+        "holdout_n": pa.Column(pl.Float64, pa.Check.ge(1.0)),
+    }
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=["cutoff"])
+
+
+def promotion_decision(cutoff: str, metric: str) -> pa.DataFrameSchema:
+    """Whether a cut-off's model takes the champion's place, and the numbers that say so."""
+    challenger, champion, frequency = pl.col("challenger"), pl.col("champion"), pl.col("frequency")
+    was_champion = pl.col("version").eq_missing(pl.col("incumbent_version"))
+    columns = {
+        "cutoff": pa.Column(pl.String, pa.Check.eq(cutoff)),
+        "version": pa.Column(pl.String, VERSION),
+        "promote": pa.Column(pl.Boolean),
+        "reason": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
+        "metric": pa.Column(pl.String, pa.Check.eq(metric)),
+        # a number that is missing is a reason for refusal
+        "challenger": pa.Column(pl.Float64, nullable=True),
+        "champion": pa.Column(pl.Float64, nullable=True),
+        "frequency": pa.Column(pl.Float64, nullable=True),
+        "n": pa.Column(pl.Int64, pa.Check.ge(0)),
+        "incumbent_version": pa.Column(pl.String, VERSION, nullable=True),
+    }
+    is_better = challenger.is_not_null() & (challenger < frequency) & (champion.is_null() | (challenger < champion))
+    borne = row_rule(
+        "the numbers bear the decision", ~pl.col("promote") | was_champion | is_better.fill_null(value=False)
+    )
+    return pa.DataFrameSchema(columns, checks=[borne], strict=True, ordered=True, unique=["cutoff"])
 
 
 def catalogue() -> pa.DataFrameSchema:

@@ -5,8 +5,8 @@ the last accepted version stays. A *warning* says that they are odd, or that som
 real seasons, so the candidate is accepted, and a person may look. ``docs/gates.md`` lists every rule with its severity.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandera.polars as pa
@@ -69,6 +69,11 @@ class Verdict:
         """Names of the rules that refused the candidate."""
         return tuple(failure.rule for failure in self.failures if failure.severity == "error")
 
+    def joined(self, failures: Sequence[Failure], measures: Mapping[str, int | float] | None = None) -> "Verdict":
+        """The same with what was found afterwards, which the counts of errors and warnings then include."""
+        told = (*self.failures, *failures)
+        return replace(self, failures=told, measures={**self.measures, **(measures or {}), **_counts(told)})
+
     def summary(self) -> str:
         """One line: the rules that failed with their counts and what they say of it, or that none did."""
         if not self.failures:
@@ -93,6 +98,14 @@ class Verdict:
                 for row in shown
             ]
         return records
+
+
+def _counts(failures: Sequence[Failure]) -> dict[str, int]:
+    """Rows that broke a rule, by severity, for a plot."""
+    found = dict.fromkeys(("errors", "warnings"), 0)
+    for failure in failures:
+        found[f"{failure.severity}s"] += failure.count
+    return found
 
 
 @dataclass(frozen=True)
@@ -190,8 +203,7 @@ def judge(
                 n_left_out += 1
                 continue
             failures += [failure] if failure else []
-    numbers["errors"] = sum(f.count for f in failures if f.severity == "error")
-    numbers["warnings"] = sum(f.count for f in failures if f.severity == "warning")
+    numbers |= _counts(failures)
     if n_left_out:
         numbers["rules not judged"] = n_left_out
     return Verdict(tuple(failures), numbers)

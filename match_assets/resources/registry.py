@@ -131,10 +131,10 @@ class MlflowRegistry:
             raise ModelError(f"version {version.version} of {MODEL_NAME} holds no {FILES}; register its cut-off again")
         return found
 
-    def promote(self, version: ModelVersion) -> None:
-        """Moves the alias ``champion`` to ``version``."""
+    def promote(self, version: str) -> None:
+        """Moves the alias ``champion`` to the version of this number."""
         with _mapped("move the alias"):
-            self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version.version)
+            self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version)
 
 
 def _version_of(version: str | int, tags: Mapping[str, str]) -> ModelVersion:

@@ -13,6 +13,7 @@ from match_assets.config import Params, Settings, digest_of
 from match_assets.errors import GateBrokenError, MatchAssetsError, NotAcceptedError
 from match_assets.gates.verdict import Verdict
 from match_assets.keys import DataKey
+from match_assets.killpoint import killpoint
 from match_assets.store import Pointer, Store
 from match_assets.warehouse.reading import season_revision
 
@@ -54,8 +55,8 @@ class Registry(Protocol):
     def files_of(self, version: ModelVersion) -> dict[str, bytes]:
         """The model files of a version."""
 
-    def promote(self, version: ModelVersion) -> None:
-        """Moves the alias ``champion`` to a version."""
+    def promote(self, version: str) -> None:
+        """Moves the alias ``champion`` to the version of this number."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ class Stage:
         compute: the work, reading exactly the versions in ``inputs``.
         check: name of its gate's asset check.
         gate: the verdict on a candidate's frame; the candidate says of which partition it is and from which inputs.
+        publish: what an accepted frame sets in motion outside the store. It runs once the gate has passed and before the
+            accepted pointer moves, so that whatever dies in between is done again: it must bear repetition.
         parameters: the part of ``params.yaml`` that the result depends on.
         algorithm: version of the pure code behind the result, where that code keeps one.
         revision: raised by hand when the code's result changes; comments and refactorings leave it alone.
@@ -143,6 +146,7 @@ class Stage:
     compute: Callable[[StageContext, str, Inputs], Product]
     check: str
     gate: Callable[[StageContext, Pointer, pl.DataFrame], Verdict]
+    publish: Callable[[StageContext, pl.DataFrame], None] | None = None
     parameters: Callable[[Params], tuple[BaseModel, ...]] = lambda _params: ()
     algorithm: Callable[[Params], str] = lambda _params: ""
     revision: int = 1
@@ -218,7 +222,7 @@ def materialise(stage: Stage, context: StageContext, partition: str) -> Written:
 def judge_candidate(
     stage: Stage, context: StageContext, partition: str, candidate: Pointer | None = None
 ) -> tuple[Pointer, Verdict]:
-    """Judges the partition's candidate; a pass moves the accepted pointer, a refusal is noted on the candidate.
+    """Judges the partition's candidate; a pass publishes it and moves the accepted pointer, a refusal is noted on it.
 
     Args:
         stage: whose gate judges.
@@ -239,6 +243,9 @@ def judge_candidate(
         )
     verdict = _verdict(stage, context, candidate)
     if verdict.passed:
+        if stage.publish:
+            stage.publish(context, context.store.read_object(candidate.sha256))
+            killpoint("stage.published")
         return context.store.accept(candidate), verdict
     context.store.refuse(candidate, verdict.refused_by)
     return candidate, verdict

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from match_assets.errors import ConfigurationError
 from match_assets.keys import DataKey, month_floor
 from match_assets.stages.base import Stage, StageContext, refusal, staleness
+from match_assets.stages.cutoffs import data_reach
 from match_assets.stages.feature_rows import MATCH_FEATURES, TEAM_MATCH_FEATURES, TEAM_STATE
 from match_assets.stages.interim import FINISHED_MATCHES, UPCOMING_MATCHES
 from match_assets.stages.modelling import (
@@ -14,7 +15,6 @@ from match_assets.stages.modelling import (
     CALIBRATED_MODEL,
     TEMPORAL_SPLIT,
     TUNED_PARAMETERS,
-    data_reach,
 )
 from match_assets.stages.raw import RAW_MATCH_STATS, RAW_MATCHES
 from match_assets.stages.registry import PROMOTION_DECISION, REGISTERED_MODEL

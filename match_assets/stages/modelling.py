@@ -4,107 +4,44 @@ Every stage after the split reads the split alone, whose rows hold features and 
 cut-off that the data do not reach yet gives empty frames with the reason all the way down, never a failure and never a model.
 """
 
-import datetime as dt
 import json
 from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 from pydantic import BaseModel
 
 from match_assets.config import Params
-from match_assets.errors import PointerConflictError
-from match_assets.features import (
-    assemble_match_features,
-    checked_team_features,
-    feature_groups,
-    feature_version,
-    match_feature_names,
-)
-from match_assets.gates import schemas
-from match_assets.gates.verdict import Failure, Rule, Verdict, judge
+from match_assets.features import assemble_match_features, feature_groups, feature_version, match_feature_names
 from match_assets.keys import parse_cutoff
 from match_assets.modelling.ablation import ablation_study
-from match_assets.modelling.baselines import CLASS_FREQUENCY, all_baselines, linear_feature_names, run_baselines
+from match_assets.modelling.baselines import all_baselines, linear_feature_names, run_baselines
 from match_assets.modelling.boosting import Trial, tune
-from match_assets.modelling.dataset import Dataset, build_dataset, split_candidates
-from match_assets.modelling.metrics import score
-from match_assets.modelling.model import OutcomeModel
-from match_assets.modelling.split import role_ids, temporal_split
+from match_assets.modelling.dataset import split_candidates
+from match_assets.modelling.split import temporal_split
 from match_assets.modelling.training import train_outcome_model
 from match_assets.stages.base import Fact, Inputs, Product, Stage, StageContext, accepted_inputs
-from match_assets.store import Pointer, Store
-from match_assets.store.encoding import canonical, encode, sha256
+from match_assets.stages.cutoffs import RESULTS, TEAM_FEATURES, data_reach, inputs_before, is_reached, rows_before
+from match_assets.stages.model_frames import (
+    NO_MODEL_YET,
+    SPLIT_KEYS,
+    best_trial,
+    dataset_of,
+    files_frame,
+    model_files,
+    read_split,
+)
+from match_assets.stages.modelling_gates import (
+    validate_ablation,
+    validate_baselines,
+    validate_model,
+    validate_split,
+    validate_trials,
+)
+from match_assets.store.encoding import encode, sha256
 
-SOURCES = {
-    "team_match_features": ("kick_off_utc", "match_id", "is_home"),
-    "finished_matches": ("kick_off_utc", "match_id"),
-}
-SPLIT_KEYS = ["match_id", "tournament", "season", "kick_off_utc", "home_team_id", "away_team_id"]
 RATING_GROUPS = ("elo", "pi", "attack_defence")
 ELO_COLUMNS = ("elo_difference",)
 PLAYED_COLUMNS = ("home_matches_played", "away_matches_played")
-SIMPLEX_TOLERANCE = 1e-6
-NOT_REACHED = "the data do not reach this cut-off yet"
-
-
-# -- what a cut-off sees ---------------------------------------------------------------------------------------------------
-
-
-def data_reach(context: StageContext) -> dt.datetime | None:
-    """Kick-off of the newest accepted result, over all tournaments; None where there is none."""
-    newest = [
-        context.store.read_object(pointer.sha256)["kick_off_utc"].max()
-        for pointer in context.store.pointers("finished_matches").values()
-    ]
-    return max((instant for instant in newest if isinstance(instant, dt.datetime)), default=None)
-
-
-def _midnight(cutoff: str) -> dt.datetime:
-    return dt.datetime.combine(parse_cutoff(cutoff), dt.time(), tzinfo=dt.UTC)
-
-
-@lru_cache(maxsize=1024)
-def _digest_before(store: Store, asset: str, digest: str, cutoff: str) -> str | None:
-    """Digest of the rows of an object that kicked off before the cut-off; None where it has none."""
-    frame = store.read_object(digest)
-    before = frame.filter(pl.col("kick_off_utc") < _midnight(cutoff))
-    if before.is_empty():
-        return None
-    return digest if before.height == frame.height else sha256(encode(canonical(before, SOURCES[asset])))
-
-
-def _split_inputs(context: StageContext, cutoff: str) -> dict[str, str]:
-    """Digests of the rows before the cut-off: a new match day after it changes none of them, so nothing runs again."""
-    reach = data_reach(context)
-    if reach is None or reach < _midnight(cutoff):
-        return {"reached": "no"}
-    found = {}
-    for asset in SOURCES:
-        for partition, pointer in context.store.pointers(asset).items():
-            if digest := _digest_before(context.store, asset, pointer.sha256, cutoff):
-                found[f"{asset}@{partition}"] = digest
-    return {"reached": "yes", **found}
-
-
-def _rows_before(context: StageContext, cutoff: str, asset: str, inputs: Inputs) -> pl.DataFrame:
-    frames = []
-    for name, digest in inputs.items():
-        held, _, partition = name.partition("@")
-        if held != asset:
-            continue
-        pointer = context.store.pointer(asset, partition)
-        if pointer is None or _digest_before(context.store, asset, pointer.sha256, cutoff) != digest:
-            raise PointerConflictError(
-                f"{asset} {partition} changed while the split was made; run it again", asset=asset
-            )
-        frame = context.store.read_object(pointer.sha256)
-        if asset == "team_match_features":
-            frame = checked_team_features(frame, context.params.features, made_by=pointer.code_version)
-        frames.append(frame.filter(pl.col("kick_off_utc") < _midnight(cutoff)))
-    return pl.concat(frames)
 
 
 def _empty_split(params: Params) -> pl.DataFrame:
@@ -116,10 +53,10 @@ def _empty_split(params: Params) -> pl.DataFrame:
 
 
 def _compute_split(context: StageContext, cutoff: str, inputs: Inputs) -> Product:
-    if inputs["reached"] == "no":
-        return Product(_empty_split(context.params), {"reason": NOT_REACHED})
-    team_rows = _rows_before(context, cutoff, "team_match_features", inputs)
-    results = _rows_before(context, cutoff, "finished_matches", inputs)
+    if not is_reached(inputs):
+        return Product(_empty_split(context.params), {"reason": NO_MODEL_YET})
+    team_rows = rows_before(context, cutoff, TEAM_FEATURES, inputs)
+    results = rows_before(context, cutoff, RESULTS, inputs)
     tournaments = team_rows.partition_by("tournament", maintain_order=True)
     wide = pl.concat([assemble_match_features(rows, context.params.features) for rows in tournaments])
     least = context.params.split.min_history
@@ -133,44 +70,6 @@ def _compute_split(context: StageContext, cutoff: str, inputs: Inputs) -> Produc
     return Product(ordered, {f"rows {role}": count for role, count in ordered["role"].value_counts(sort=True).rows()})
 
 
-def _validate_split(context: StageContext, candidate: Pointer, frame: pl.DataFrame) -> Verdict:
-    embargo = pl.duration(days=context.params.split.embargo_days)
-    midnight = _midnight(candidate.partition)
-    starts = {role: frame.filter(pl.col("role") == role)["kick_off_utc"].min() for role in ("calibration", "holdout")}
-
-    def overlapping(rows: pl.DataFrame) -> pl.DataFrame:
-        late = pl.lit(value=False)
-        for earlier, later in (("fit", "calibration"), ("fit", "holdout"), ("calibration", "holdout")):
-            if starts[later] is not None:
-                late = late | (
-                    (pl.col("role") == earlier) & (pl.col("kick_off_utc") >= pl.lit(starts[later]) - embargo)
-                )
-        return rows.filter(late).select(SPLIT_KEYS)
-
-    rules = (
-        Rule("windows do not overlap and keep the embargo", overlapping),
-        Rule("nothing from the cut-off on", lambda rows: rows.filter(pl.col("kick_off_utc") >= midnight)[:, :6]),
-    )
-    schema = schemas.temporal_split(match_feature_names(context.params.features))
-    counts: dict[str, int | float] = {
-        f"rows {role}": int((frame["role"] == role).sum()) for role in ("fit", "calibration", "holdout")
-    }
-    return judge(frame, schema, rules=rules, measures=counts)
-
-
-# -- models ----------------------------------------------------------------------------------------------------------------
-
-
-def read_split(context: StageContext, cutoff: str, inputs: Inputs) -> pl.DataFrame:
-    """The split's rows as the inputs name them."""
-    return context.store.read_object(inputs[f"temporal_split@{cutoff}"])
-
-
-def dataset_of(split: pl.DataFrame, params: Params) -> Dataset:
-    """Features and outcomes of the split's rows as arrays."""
-    return build_dataset(split, split, match_feature_names(params.features))
-
-
 def _split_only(context: StageContext, cutoff: str) -> dict[str, str]:
     return accepted_inputs(context.store, [("temporal_split", cutoff)])
 
@@ -182,7 +81,7 @@ def _linear_features(params: Params) -> tuple[str, ...]:
 def _compute_baselines(context: StageContext, cutoff: str, inputs: Inputs) -> Product:
     split = read_split(context, cutoff, inputs)
     if split.is_empty():
-        return Product(_scores_frame([]), {"reason": NOT_REACHED})
+        return Product(_scores_frame([]), {"reason": NO_MODEL_YET})
     params = context.params
     scores = run_baselines(
         dataset_of(split, params), split, all_baselines(ELO_COLUMNS, _linear_features(params)), params.split
@@ -202,7 +101,7 @@ def _compute_ablation(context: StageContext, cutoff: str, inputs: Inputs) -> Pro
     split = read_split(context, cutoff, inputs)
     if split.is_empty():
         columns = {"group": pl.String(), "n_features": pl.Int64(), "rps": pl.Float64(), "delta_rps": pl.Float64()}
-        return Product(pl.DataFrame(schema={**columns, "standard_error": pl.Float64()}), {"reason": NOT_REACHED})
+        return Product(pl.DataFrame(schema={**columns, "standard_error": pl.Float64()}), {"reason": NO_MODEL_YET})
     params = context.params
     rows = ablation_study(dataset_of(split, params), split, feature_groups(params.features), params.model, params.split)
     metrics = {f"delta_rps_{group}": delta for group, delta in rows.select("group", "delta_rps").rows()}
@@ -213,7 +112,7 @@ def _compute_ablation(context: StageContext, cutoff: str, inputs: Inputs) -> Pro
 def _compute_tuning(context: StageContext, cutoff: str, inputs: Inputs) -> Product:
     split = read_split(context, cutoff, inputs)
     if split.is_empty():
-        return Product(_trials_frame([]), {"reason": NOT_REACHED})
+        return Product(_trials_frame([]), {"reason": NO_MODEL_YET})
     params = context.params
     result = tune(
         dataset_of(split, params),
@@ -249,13 +148,6 @@ def _trials_frame(trials: list[Trial]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema)
 
 
-def best_trial(trials: pl.DataFrame) -> Trial:
-    """The trial of lowest RPS, the earlier on a tie, as tuning recorded it."""
-    usable = trials.filter(pl.col("rps").is_not_null()).sort("rps", "trial")
-    trial: Trial = json.loads(usable["record"][0])
-    return trial
-
-
 def _model_inputs(context: StageContext, cutoff: str) -> dict[str, str]:
     return accepted_inputs(context.store, [("temporal_split", cutoff), ("tuned_parameters", cutoff)])
 
@@ -263,7 +155,7 @@ def _model_inputs(context: StageContext, cutoff: str) -> dict[str, str]:
 def _compute_model(context: StageContext, cutoff: str, inputs: Inputs) -> Product:
     split = read_split(context, cutoff, inputs)
     if split.is_empty():
-        return Product(files_frame({}), {"reason": NOT_REACHED})
+        return Product(files_frame({}), {"reason": NO_MODEL_YET})
     params = context.params
     trained = train_outcome_model(
         dataset_of(split, params),
@@ -297,93 +189,6 @@ def _logged(
     return Product(frame, {**facts, **({"mlflow run": run} if run else {})})
 
 
-# -- model files as rows ---------------------------------------------------------------------------------------------------
-
-
-def model_files(model: OutcomeModel) -> dict[str, bytes]:
-    """The model's files by name."""
-    with TemporaryDirectory() as folder:
-        return {path.name: path.read_bytes() for path in model.save(Path(folder))}
-
-
-def files_frame(files: dict[str, bytes]) -> pl.DataFrame:
-    """Files as rows ``name``, ``content``, so that a model is an object of the store like any other."""
-    schema = {"name": pl.String(), "content": pl.Binary()}
-    return pl.DataFrame({"name": list(files), "content": list(files.values())}, schema=schema)
-
-
-def load_files(files: dict[str, bytes]) -> OutcomeModel:
-    """The model in these files, its hashes and golden rows checked."""
-    with TemporaryDirectory() as folder:
-        for name, content in files.items():
-            (Path(folder) / name).write_bytes(content)
-        return OutcomeModel.load(Path(folder))
-
-
-def stored_model(frame: pl.DataFrame) -> OutcomeModel:
-    """The model that a frame of files holds."""
-    return load_files(dict(frame.select("name", "content").iter_rows()))
-
-
-def holdout_score(model: OutcomeModel, split: pl.DataFrame, params: Params) -> dict[str, float]:
-    """Scores of a model on the split's hold-out."""
-    rows = dataset_of(split, params)
-    holdout = rows.rows(role_ids(split, "holdout"))
-    columns = [rows.feature_names.index(name) for name in model.feature_names]
-    return score(model.predict(holdout.features[:, columns]), holdout.outcomes)
-
-
-def _validate_scores(_context: StageContext, _candidate: Pointer, frame: pl.DataFrame) -> Verdict:
-    def silent(rows: pl.DataFrame) -> pl.DataFrame:
-        numbers = [name for name, dtype in rows.schema.items() if dtype == pl.Float64]
-        bad = pl.any_horizontal(pl.col(name).is_null() | ~pl.col(name).is_finite() for name in numbers)
-        return rows.filter(bad)
-
-    rules = [Rule("every score is a finite number", silent)]
-    if "baseline" in frame.columns:
-
-        def useless(rows: pl.DataFrame) -> pl.DataFrame:
-            holdout = rows.filter(pl.col("part") == "holdout")
-            floor = holdout.filter(pl.col("baseline") == CLASS_FREQUENCY)["rps"]
-            return holdout.filter(pl.col("rps") > floor[0] * 1.05) if len(floor) else holdout.head(0)
-
-        text = "a baseline more than 5 % worse than class frequencies hints at wrong features"
-        rules.append(Rule("baselines near or below class frequencies", useless, "warning", text))
-    return judge(
-        frame, schemas.any_table(), rules=tuple(rules), measures={"cut-off reached": int(not frame.is_empty())}
-    )
-
-
-def _validate_trials(_context: StageContext, _candidate: Pointer, frame: pl.DataFrame) -> Verdict:
-    def nothing(rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.head(0) if rows.is_empty() or rows["rps"].is_not_null().any() else rows
-
-    rule = Rule("one trial at least has a score", nothing)
-    best = frame["rps"].min()
-    measures = {"best rps": best} if isinstance(best, float) else {}
-    return judge(frame, schemas.any_table(), rules=(rule,), measures=measures)
-
-
-def _validate_model(context: StageContext, candidate: Pointer, frame: pl.DataFrame) -> Verdict:
-    if frame.is_empty():
-        return judge(frame, schemas.any_table(), measures={"cut-off reached": 0})
-    split = read_split(context, candidate.partition, candidate.inputs)
-    model = stored_model(frame)
-    scores = holdout_score(model, split, context.params)
-    verdict = judge(frame, schemas.any_table(), measures={f"holdout {name}": value for name, value in scores.items()})
-    failures = list(verdict.failures)
-    limit = context.params.promotion.max_ece
-    if scores["ece"] > limit:
-        text = f"calibration error {scores['ece']:.4f} on {scores['n']:.0f} hold-out matches; the limit is {limit}"
-        failures.append(Failure("calibration error within its limit", "error", 1, pl.DataFrame(), text))
-    probabilities = model.predict(split)
-    inside = (probabilities > 0).all(axis=1) & (probabilities < 1).all(axis=1)
-    off = split.select("match_id").filter(pl.Series(~inside | (abs(probabilities.sum(axis=1) - 1) > SIMPLEX_TOLERANCE)))
-    if off.height:
-        failures.append(Failure("probabilities form a simplex", "error", off.height, off.head(20)))
-    return Verdict(tuple(failures), verdict.measures)
-
-
 def _modelling_parameters(params: Params) -> tuple[BaseModel, ...]:
     return params.split, params.model, params.features
 
@@ -393,10 +198,10 @@ TEMPORAL_SPLIT = Stage(
     family="cutoff",
     reads=("team_match_features", "finished_matches"),
     sort_by=("kick_off_utc", "match_id"),
-    inputs=_split_inputs,
+    inputs=inputs_before,
     compute=_compute_split,
     check="validate_split",
-    gate=_validate_split,
+    gate=validate_split,
     parameters=lambda params: (params.split, params.features),
     algorithm=lambda params: feature_version(params.features),
 )
@@ -408,7 +213,7 @@ BASELINE_MODELS = Stage(
     inputs=_split_only,
     compute=_compute_baselines,
     check="validate_scores",
-    gate=_validate_scores,
+    gate=validate_baselines,
     parameters=lambda params: (params.split,),
 )
 ABLATION_STUDY = Stage(
@@ -419,7 +224,7 @@ ABLATION_STUDY = Stage(
     inputs=_split_only,
     compute=_compute_ablation,
     check="validate_scores",
-    gate=_validate_scores,
+    gate=validate_ablation,
     parameters=_modelling_parameters,
     algorithm=lambda params: feature_version(params.features),
 )
@@ -431,7 +236,7 @@ TUNED_PARAMETERS = Stage(
     inputs=_split_only,
     compute=_compute_tuning,
     check="validate_scores",
-    gate=_validate_trials,
+    gate=validate_trials,
     parameters=_modelling_parameters,
     algorithm=lambda params: feature_version(params.features),
 )
@@ -443,7 +248,7 @@ CALIBRATED_MODEL = Stage(
     inputs=_model_inputs,
     compute=_compute_model,
     check="validate_model",
-    gate=_validate_model,
+    gate=validate_model,
     parameters=_modelling_parameters,
     algorithm=lambda params: feature_version(params.features),
 )

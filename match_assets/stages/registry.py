@@ -1,26 +1,25 @@
 """Stage 10: registration and promotion. The registry itself is a seam (``stages.base.Registry``); MLflow stands behind it."""
 
 import datetime as dt
+from dataclasses import replace
 
 import polars as pl
 
-from match_assets.features import feature_version, match_feature_names
-from match_assets.gates import schemas
-from match_assets.gates.verdict import Failure, Verdict, judge
+from match_assets.features import feature_version
 from match_assets.keys import parse_cutoff
 from match_assets.modelling.baselines import CLASS_FREQUENCY
 from match_assets.modelling.model import OutcomeModel
-from match_assets.modelling.promotion import decide
+from match_assets.modelling.promotion import PromotionDecision, decide
 from match_assets.stages.base import Fact, Inputs, ModelVersion, Product, Stage, StageContext, accepted_inputs
-from match_assets.stages.modelling import (
-    NOT_REACHED,
+from match_assets.stages.model_frames import (
+    NO_MODEL_YET,
     holdout_score,
     load_files,
     model_files,
     read_split,
     stored_model,
 )
-from match_assets.store import Pointer
+from match_assets.stages.registry_gates import validate_decision, validate_registration
 
 REGISTRATION = {
     "version": pl.String(),
@@ -41,7 +40,7 @@ DECISION = {
     "champion": pl.Float64(),
     "frequency": pl.Float64(),
     "n": pl.Int64(),
-    "champion_version": pl.String(),
+    "incumbent_version": pl.String(),
 }
 
 
@@ -52,7 +51,7 @@ def _registration_inputs(context: StageContext, cutoff: str) -> dict[str, str]:
 def _compute_registration(context: StageContext, cutoff: str, inputs: Inputs) -> Product:
     files = context.store.read_object(inputs[f"calibrated_model@{cutoff}"])
     if files.is_empty():
-        return Product(pl.DataFrame(schema=REGISTRATION), {"reason": NOT_REACHED})
+        return Product(pl.DataFrame(schema=REGISTRATION), {"reason": NO_MODEL_YET})
     model = stored_model(files)
     scores = holdout_score(model, read_split(context, cutoff, inputs), context.params)
     tags = {
@@ -72,24 +71,6 @@ def _compute_registration(context: StageContext, cutoff: str, inputs: Inputs) ->
     return Product(pl.DataFrame([row], schema=REGISTRATION), {"version": version.version, "holdout rps": scores["rps"]})
 
 
-def _validate_registration(context: StageContext, candidate: Pointer, frame: pl.DataFrame) -> Verdict:
-    verdict = judge(frame, schemas.any_table())
-    if frame.is_empty():
-        return verdict
-    row = frame.row(0, named=True)
-    version = ModelVersion(row["version"], candidate.partition, row["model_sha256"])
-    found = load_files(context.registry.files_of(version))
-    failures = list(verdict.failures)
-    if found.sha256 != row["model_sha256"]:
-        text = f"version {version.version} holds the model {found.sha256}, not {row['model_sha256']}"
-        failures.append(Failure("the registry holds the model that was trained", "error", 1, pl.DataFrame(), text))
-    missing = sorted(set(found.feature_names) ^ set(match_feature_names(context.params.features)))
-    if missing:
-        text = f"signature and feature registry differ in {', '.join(missing[:5])}"
-        failures.append(Failure("the signature names today's features", "error", len(missing), pl.DataFrame(), text))
-    return Verdict(tuple(failures), {**verdict.measures, "features": len(found.feature_names)})
-
-
 def _decision_inputs(context: StageContext, cutoff: str) -> dict[str, str]:
     assets = ("registered_model", "baseline_models", "temporal_split")
     return accepted_inputs(context.store, [(asset, cutoff) for asset in assets])
@@ -102,47 +83,54 @@ def _comparable(model: OutcomeModel, context: StageContext) -> bool:
 def _compute_decision(context: StageContext, cutoff: str, inputs: Inputs) -> Product:
     registered = context.store.read_object(inputs[f"registered_model@{cutoff}"])
     if registered.is_empty():
-        return Product(pl.DataFrame(schema=DECISION), {"reason": NOT_REACHED})
-    split = read_split(context, cutoff, inputs)
+        return Product(pl.DataFrame(schema=DECISION), {"reason": NO_MODEL_YET})
     row = registered.row(0, named=True)
     challenger = ModelVersion(row["version"], cutoff, row["model_sha256"])
-    model = load_files(context.registry.files_of(challenger))
     holder = context.registry.champion()
-    incumbent = load_files(context.registry.files_of(holder)) if holder else None
-    # a champion of other features cannot answer these rows, nor could the service ask it: the newcomer is the first
-    rival = incumbent if incumbent and _comparable(incumbent, context) else None
-    if holder and holder.model_sha256 == challenger.model_sha256:
-        decision_row = _row(cutoff, challenger, holder, {"promote": True, "reason": "it is the champion already"})
-        return Product(pl.DataFrame([decision_row], schema=DECISION), {"reason": "it is the champion already"})
-    decision = decide(
-        holdout_score(model, split, context.params),
-        holdout_score(rival, split, context.params) if rival else None,
-        _frequencies(context, cutoff, inputs),
-        context.params.promotion,
-        challenger_cutoff=parse_cutoff(cutoff),
-        champion_cutoff=_cutoff_of(holder) if rival else None,
-    )
-    if decision.promote:
-        context.registry.promote(challenger)
+    decision = _decided(context, cutoff, inputs, challenger, holder)
+    names = {
+        "cutoff": cutoff,
+        "version": challenger.version,
+        "incumbent_version": holder.version if holder else None,
+    }
+    frame = pl.DataFrame([{**decision.as_record(), **names}], schema=DECISION)
     facts: dict[str, Fact] = {
         "promoted": int(decision.promote),
         "reason": decision.reason,
         "challenger rps": decision.challenger or 0.0,
     }
-    decision_row = _row(cutoff, challenger, challenger if decision.promote else holder, decision.as_record())
-    return Product(pl.DataFrame([decision_row], schema=DECISION), facts)
+    return Product(frame, facts)
 
 
-def _row(
-    cutoff: str, challenger: ModelVersion, champion: ModelVersion | None, decision: dict[str, object]
-) -> dict[str, object]:
-    blank: dict[str, object] = dict.fromkeys(DECISION)
-    names = {
-        "cutoff": cutoff,
-        "version": challenger.version,
-        "champion_version": champion.version if champion else None,
-    }
-    return {**blank, **{k: v for k, v in decision.items() if k in DECISION}, **names}
+def _decided(
+    context: StageContext, cutoff: str, inputs: Inputs, challenger: ModelVersion, holder: ModelVersion | None
+) -> PromotionDecision:
+    split, params = read_split(context, cutoff, inputs), context.params
+    own = holdout_score(load_files(context.registry.files_of(challenger)), split, params)
+    frequency = _frequencies(context, cutoff, inputs)
+    if holder and holder.model_sha256 == challenger.model_sha256:
+        decision = decide(own, None, frequency, params.promotion)
+        return replace(decision, promote=True, reason="it is the champion already")
+    incumbent = load_files(context.registry.files_of(holder)) if holder else None
+    # a champion of other features cannot answer these rows, nor could the service ask it: the newcomer is the first
+    rival = incumbent if incumbent and _comparable(incumbent, context) else None
+    return decide(
+        own,
+        holdout_score(rival, split, params) if rival else None,
+        frequency,
+        params.promotion,
+        challenger_cutoff=parse_cutoff(cutoff),
+        champion_cutoff=_cutoff_of(holder) if rival else None,
+    )
+
+
+def _move_alias(context: StageContext, decision: pl.DataFrame) -> None:
+    """Moves the alias to what was promoted, where the champion still is the one that it was compared with."""
+    for row in decision.filter("promote").iter_rows(named=True):
+        holder = context.registry.champion()
+        champion = holder.version if holder else None
+        if champion == row["incumbent_version"] != row["version"]:
+            context.registry.promote(row["version"])
 
 
 def _cutoff_of(version: ModelVersion | None) -> dt.date | None:
@@ -155,15 +143,6 @@ def _frequencies(context: StageContext, cutoff: str, inputs: Inputs) -> dict[str
     return rows.drop("baseline", "part").row(0, named=True)
 
 
-def _validate_decision(_context: StageContext, _candidate: Pointer, frame: pl.DataFrame) -> Verdict:
-    verdict = judge(frame, schemas.any_table(), measures={"promoted": int(frame["promote"].sum())})
-    silent = frame.filter(pl.col("reason").is_null() | pl.col("promote").is_null())
-    if silent.is_empty():
-        return verdict
-    failure = Failure("the decision has its reason", "error", silent.height, silent)
-    return Verdict((*verdict.failures, failure), verdict.measures)
-
-
 REGISTERED_MODEL = Stage(
     name="registered_model",
     family="cutoff",
@@ -172,7 +151,7 @@ REGISTERED_MODEL = Stage(
     inputs=_registration_inputs,
     compute=_compute_registration,
     check="validate_registration",
-    gate=_validate_registration,
+    gate=validate_registration,
 )
 PROMOTION_DECISION = Stage(
     name="promotion_decision",
@@ -182,6 +161,8 @@ PROMOTION_DECISION = Stage(
     inputs=_decision_inputs,
     compute=_compute_decision,
     check="validate_decision",
-    gate=_validate_decision,
+    gate=validate_decision,
+    publish=_move_alias,
     parameters=lambda params: (params.promotion,),
+    revision=2,
 )

@@ -88,7 +88,7 @@ def repair(asset: str | None, partition: str | None) -> None:
 def rebuilding(opened: "Store") -> "Iterator[Rebuild]":
     """Materialises a partition by its stage and has its gate judge it, as a run would; nothing is tracked.
 
-    What registers or promotes a model does so when it is computed, and is left to a run.
+    What acts on the model registry, registering or promoting, is left to a run.
     """
     from match_assets.config import load_settings
     from match_assets.stages.base import judge_candidate, materialise
@@ -106,9 +106,7 @@ def rebuilding(opened: "Store") -> "Iterator[Rebuild]":
         if stage is None:
             raise ConfigurationError(f"no stage makes {asset}; was it renamed?")
         if stage in {REGISTERED_MODEL, PROMOTION_DECISION}:
-            raise ConfigurationError(
-                f"computing {asset} acts on the model registry; materialise {partition} in Dagster"
-            )
+            raise ConfigurationError(f"making {asset} acts on the model registry; materialise {partition} in Dagster")
         materialise(stage, context, partition)
         _, verdict = judge_candidate(stage, context, partition)
         if not verdict.passed:

@@ -16,7 +16,7 @@ from match_assets.automation.schedules import daily_visit
 from match_assets.automation.sensors import MAX_ATTEMPTS, bulk_config, cutoff_reached, missing_or_late
 from match_assets.resources.tracking import ensure_experiment
 from match_assets.stages.chain import CUTOFF_STAGES, known_partitions
-from match_assets.stages.modelling import stored_model
+from match_assets.stages.model_frames import stored_model
 from tests.integration.orchestration.conftest import SEASONS, Rig, materialised
 
 CUTOFF = "2025-02-01"
@@ -141,7 +141,7 @@ def test_the_same_model_again_is_no_second_version(filled: Rig) -> None:
     result = filled.run("model", partition=CUTOFF, select=fitted)
     assert result.success
     decision = filled.context().store.read("promotion_decision", CUTOFF).row(0, named=True)
-    assert decision["champion_version"] == "1"
+    assert decision["incumbent_version"] == "1"
     assert decision["version"] == "1"
 
 

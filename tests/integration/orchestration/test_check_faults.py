@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import pandera.polars as pa
 import polars as pl
 import pytest
 from sqlalchemy import Engine
@@ -13,7 +14,6 @@ from match_assets.assets.common import ONE_BY_ONE
 from match_assets.checks.gates import DESCRIPTIONS, gate_check
 from match_assets.config import Settings, load_params
 from match_assets.events import materialise_asset, plain_key
-from match_assets.gates import schemas
 from match_assets.gates.verdict import ROWS_SHOWN, Rule, Severity, Verdict, judge
 from match_assets.partitions import DATA, TOURNAMENTS
 from match_assets.resources.platform import Platform
@@ -22,6 +22,7 @@ from match_assets.store import Pointer, Store
 from match_assets.store.objects import Bucket, s3_client
 
 PARTITION = "2024|TST-League"
+ANY_TABLE = pa.DataFrameSchema({})
 CHECK = "validate_probe"
 
 
@@ -92,7 +93,7 @@ def carried(monkeypatch: pytest.MonkeyPatch, settings: Settings, gate: Callable[
 def gate_of(severity: Severity, least: int) -> Callable[[pl.DataFrame], Verdict]:
     """A gate with one rule, which rows of ``least`` and more break."""
     rule = Rule("small", lambda rows: rows.filter(pl.col("number") >= least), severity, "too large", "Make it smaller.")
-    return lambda rows: judge(rows, schemas.any_table(), rules=(rule,))
+    return lambda rows: judge(rows, ANY_TABLE, rules=(rule,))
 
 
 def test_a_check_that_raises_fails_its_run_and_nothing_behind_it_runs(
@@ -100,7 +101,7 @@ def test_a_check_that_raises_fails_its_run_and_nothing_behind_it_runs(
 ) -> None:
     # DAG-07
     def broken(rows: pl.DataFrame) -> Verdict:
-        return judge(rows.select("no such column"), schemas.any_table())
+        return judge(rows.select("no such column"), ANY_TABLE)
 
     run = carried(monkeypatch, settings, broken)
     assert not run.result.success

@@ -43,7 +43,7 @@ def register(settings: Settings, model: OutcomeModel) -> str:
         files = {path.name: path.read_bytes() for path in model.save(Path(folder))}
     registry = MlflowRegistry(settings)
     version = registry.register(files, cutoff="2025-01-01", model_sha256=model.sha256, tags={})
-    registry.promote(version)
+    registry.promote(version.version)
     return version.version
 
 

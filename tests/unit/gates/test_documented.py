@@ -28,7 +28,7 @@ def rule_names() -> Iterator[str]:
 
 
 def test_rules_are_found() -> None:
-    assert len(set(rule_names())) > 45
+    assert len(set(rule_names())) > 80
 
 
 @pytest.mark.parametrize("name", sorted(set(rule_names())))

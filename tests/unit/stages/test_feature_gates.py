@@ -5,24 +5,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
 from match_assets.config import FeatureParams, load_params
 from match_assets.features import FeatureBuild, TeamState, advance, build_team_features
-from match_assets.features.frames import RESULTS
 from match_assets.gates.verdict import Verdict
 from match_assets.stages import feature_gates
 from match_assets.stages.base import StageContext
 from match_assets.stages.feature_gates import validate_features
 from match_assets.store import Pointer
 from match_assets.store.encoding import encode, sha256
+from tests.drawn_seasons import a_season
 
 PARAMS = load_params()
 MOMENT = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
-TEAMS = range(1, 13)
-MEANS = {"goals": 1.4, "shots": 12.5, "shots_on_target": 4.5, "corners": 5.0, "fouls": 13.0, "yellow_cards": 2.0}
 
 
 class Shelf:
@@ -34,37 +31,6 @@ class Shelf:
     def read_object(self, digest: str) -> pl.DataFrame:
         """The frame."""
         return self.objects[digest]
-
-
-def a_season(year: int, begins: dt.datetime | None = None, *, shots: float = 1.0) -> pl.DataFrame:
-    """A double round robin of twelve teams, six matches every other day, counts drawn at random."""
-    drawn = np.random.default_rng(year)
-    pairs = [(home, away) for shift in range(1, 12) for home in TEAMS for away in [(home + shift - 1) % 12 + 1]]
-    start = begins or dt.datetime(year, 8, 1, 15, tzinfo=dt.UTC)
-    rows = []
-    for number, (home, away) in enumerate(pairs):
-        counts = {
-            f"{side}_{name}": int(drawn.poisson(mean * (shots if name == "shots" else 1.0)))
-            for side in ("home", "away")
-            for name, mean in MEANS.items()
-        }
-        keys = {
-            "match_id": year * 1000 + number,
-            "tournament": "TST-League",
-            "season": str(year),
-            # one match a kick-off, so that no team plays two at once
-            "kick_off_utc": start + dt.timedelta(hours=26 * number),
-            "is_kick_off_time_known": True,
-            "home_team_id": home,
-            "away_team_id": away,
-            "home_team": f"Team {home}",
-            "away_team": f"Team {away}",
-            "is_walkover": False,
-            "home_red_cards": 0,
-            "away_red_cards": 0,
-        }
-        rows.append(keys | counts)
-    return pl.DataFrame(rows, schema=RESULTS)
 
 
 def judged(seasons: list[pl.DataFrame], change: Any = lambda rows: rows) -> Verdict:
