@@ -160,9 +160,11 @@ def test_a_row_inside_the_embargo_is_refused_and_one_left_out_for_it_is_not_miss
 
 
 def test_a_row_of_teams_without_a_history_is_refused_where_a_model_learns(league: League) -> None:
-    strict = with_params(league, "split", min_history=6)
-    verdict = judged(league, TEMPORAL_SPLIT, context=strict)
-    assert verdict.refused_by == ("both teams have a history where a model learns",)
+    # more than any team ever played: nothing may be learnt from, and the hold-out stays, as the service answers for all
+    strict = with_params(league, "split", min_history=99)
+    [failure] = judged(league, TEMPORAL_SPLIT, context=strict).failures
+    assert failure.rule == "both teams have a history where a model learns"
+    assert failure.count == league.rows(TEMPORAL_SPLIT).filter(pl.col("role") != "holdout").height
 
 
 # -- validate_scores -------------------------------------------------------------------------------------------------------
