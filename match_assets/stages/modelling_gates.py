@@ -81,15 +81,19 @@ def _folds_out_of_order(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _other_features(team_rows: pl.DataFrame, params: Params) -> Rule:
-    """What a side's columns hold is what that team's own row holds; the differences are made from these two."""
-    names = team_feature_names(params.features)
+    """What a side's columns hold is what that team's own row holds, and a difference is that of the two."""
+    names, held = team_feature_names(params.features), frozenset(match_feature_names(params.features))
     columns = {
-        side: {name: f"{side}_{name}" for name in names if f"{side}_{name}" in match_feature_names(params.features)}
-        for side in ("home", "away")
+        side: {name: f"{side}_{name}" for name in names if f"{side}_{name}" in held} for side in ("home", "away")
     }
+    differences = [
+        pl.col(f"{name}_difference").ne_missing(pl.col(home) - pl.col(columns["away"][name]))
+        for name, home in columns["home"].items()
+        if f"{name}_difference" in held
+    ]
 
     def offenders(rows: pl.DataFrame) -> pl.DataFrame:
-        off = []
+        off = [rows.filter(pl.any_horizontal(differences)).select(SPLIT_KEYS)]
         for side, renamed in columns.items():
             own = team_rows.filter(pl.col("is_home") == (side == "home"))
             keys = {"match_id": "match_id", "team_id": f"{side}_team_id"}

@@ -126,6 +126,10 @@ SPLITS: Mapping[str, tuple[Change, str]] = {
         where(is_match(MATCH), home_elo=pl.col("away_elo"), away_elo=pl.col("home_elo")),
         "features are those of the match's two sides",
     ),
+    "a difference of something else": (
+        where(is_match(MATCH), elo_difference=pl.col("elo_difference") + 1e-9),
+        "features are those of the match's two sides",
+    ),
     "learning from the hold-out": (
         where(is_match(MATCH), role="fit"),
         "windows do not overlap and keep the embargo",
