@@ -27,8 +27,8 @@ DESCRIPTIONS = {
     "validate_model": "It can be read, reads today's features, was fitted as its inputs say; its probabilities form a "
     "simplex, its calibration error is within the limit. Warns where class frequencies are as good.",
     "validate_registration": "The registry gives back the model that was trained; what it records of it is true.",
-    "validate_decision": "It is about the registered version, made against the present champion, borne by its numbers. A pass "
-    "moves the alias.",
+    "validate_decision": "It is about the registered version, and its numbers bear it. A pass moves the alias, unless another "
+    "version was promoted since.",
 }
 
 

@@ -132,7 +132,8 @@ class Stage:
         check: name of its gate's asset check.
         gate: the verdict on a candidate's frame; the candidate says of which partition it is and from which inputs.
         publish: what an accepted frame sets in motion outside the store. It runs once the gate has passed and before the
-            accepted pointer moves, so that whatever dies in between is done again: it must bear repetition.
+            accepted pointer moves, so that whatever dies in between is done again: it must bear repetition. What it raises
+            leaves the candidate as it was, neither accepted nor refused.
         parameters: the part of ``params.yaml`` that the result depends on.
         algorithm: version of the pure code behind the result, where that code keeps one.
         revision: raised by hand when the code's result changes; comments and refactorings leave it alone.
@@ -146,7 +147,7 @@ class Stage:
     compute: Callable[[StageContext, str, Inputs], Product]
     check: str
     gate: Callable[[StageContext, Pointer, pl.DataFrame], Verdict]
-    publish: Callable[[StageContext, pl.DataFrame], None] | None = None
+    publish: Callable[[StageContext, Pointer, pl.DataFrame], None] | None = None
     parameters: Callable[[Params], tuple[BaseModel, ...]] = lambda _params: ()
     algorithm: Callable[[Params], str] = lambda _params: ""
     revision: int = 1
@@ -244,7 +245,7 @@ def judge_candidate(
     verdict = _verdict(stage, context, candidate)
     if verdict.passed:
         if stage.publish:
-            stage.publish(context, context.store.read_object(candidate.sha256))
+            stage.publish(context, candidate, context.store.read_object(candidate.sha256))
             killpoint("stage.published")
         return context.store.accept(candidate), verdict
     context.store.refuse(candidate, verdict.refused_by)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from match_assets.errors import PointerConflictError
 from match_assets.features import feature_version
 from match_assets.keys import parse_cutoff
 from match_assets.modelling.baselines import CLASS_FREQUENCY
@@ -20,6 +21,7 @@ from match_assets.stages.model_frames import (
     stored_model,
 )
 from match_assets.stages.registry_gates import validate_decision, validate_registration
+from match_assets.store import Pointer
 
 REGISTRATION = {
     "version": pl.String(),
@@ -124,13 +126,36 @@ def _decided(
     )
 
 
-def _move_alias(context: StageContext, decision: pl.DataFrame) -> None:
-    """Moves the alias to what was promoted, where the champion still is the one that it was compared with."""
+def _move_alias(context: StageContext, candidate: Pointer, decision: pl.DataFrame) -> None:
+    """Moves the alias to what was promoted.
+
+    Raises:
+        PointerConflictError: another version than the one it was compared with holds the alias, so that nothing is decided.
+    """
     for row in decision.filter("promote").iter_rows(named=True):
         holder = context.registry.champion()
         champion = holder.version if holder else None
-        if champion == row["incumbent_version"] != row["version"]:
+        if champion == row["version"]:
+            continue
+        if champion == row["incumbent_version"]:
             context.registry.promote(row["version"])
+        elif not _is_accepted(context, candidate):  # one of before, whose check was run again, moves nothing back
+            raise PointerConflictError(
+                f"{candidate.asset} {candidate.partition}: version {row['version']} was compared with "
+                f"{_named(row['incumbent_version'])}, but {_named(champion)} is champion since; materialise it again, with "
+                "its check",
+                partition=candidate.partition,
+                champion=champion,
+            )
+
+
+def _named(version: str | None) -> str:
+    return f"version {version}" if version else "none"
+
+
+def _is_accepted(context: StageContext, candidate: Pointer) -> bool:
+    accepted = context.store.pointer(candidate.asset, candidate.partition)
+    return accepted is not None and accepted.same_version(candidate)
 
 
 def _cutoff_of(version: ModelVersion | None) -> dt.date | None:

@@ -73,7 +73,7 @@ def _is_same(recorded: object, value: object) -> bool:
 
 
 def validate_decision(context: StageContext, candidate: Pointer, frame: pl.DataFrame) -> Verdict:
-    """The decision is about the registered version, made against the present champion, borne by its numbers."""
+    """The decision is about the registered version, and its numbers bear it."""
     registered = _input(context, candidate, "registered_model")
 
     def silent(rows: pl.DataFrame) -> pl.DataFrame:
@@ -82,15 +82,6 @@ def validate_decision(context: StageContext, candidate: Pointer, frame: pl.DataF
     def of_another(rows: pl.DataFrame) -> pl.DataFrame:
         return rows.join(registered, on=["cutoff", "version"], how="anti").select("cutoff", "version")
 
-    def outdated(rows: pl.DataFrame) -> pl.DataFrame:
-        if _is_accepted(context, candidate):  # it was right when it was made; nothing follows from it again
-            return rows.head(0)
-        holder = context.registry.champion()
-        champion = pl.lit(holder.version if holder else None, pl.String)
-        # the newcomer itself holds the alias where a run died between moving it and accepting the decision
-        is_known = pl.col("incumbent_version").eq_missing(champion) | pl.col("version").eq_missing(champion)
-        return rows.filter(~is_known).select("version", "incumbent_version", champion=champion)
-
     return judge(
         frame,
         schemas.promotion_decision(candidate.partition, context.params.promotion.metric),
@@ -98,17 +89,6 @@ def validate_decision(context: StageContext, candidate: Pointer, frame: pl.DataF
             as_far_as_the_data(candidate.partition, is_reached=not registered.is_empty()),
             Rule("the decision has its reason", silent),
             Rule("it is about the version that was registered", of_another),
-            Rule(
-                "it was made against the present champion",
-                outdated,
-                explanation="another version was promoted since",
-                remedy="Materialise promotion_decision of this cut-off again: it is then compared with the new champion.",
-            ),
         ),
         measures=lambda rows: {"promoted": int(rows["promote"].sum())},
     )
-
-
-def _is_accepted(context: StageContext, candidate: Pointer) -> bool:
-    accepted = context.store.pointer(candidate.asset, candidate.partition)
-    return accepted is not None and accepted.same_version(candidate)

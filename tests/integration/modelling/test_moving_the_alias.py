@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from match_assets.errors import PointerConflictError
 from match_assets.modelling.model import OutcomeModel
 from match_assets.stages.base import Stage, judge_candidate, materialise, staleness
 from match_assets.stages.model_frames import model_files, stored_model
@@ -15,8 +16,6 @@ from match_assets.stages.registry import PROMOTION_DECISION
 from match_assets.store import Store
 from tests.integration.modelling.conftest import CUTOFF, League
 from tests.serving_world import outcome_model
-
-RULE = "it was made against the present champion"
 
 
 @pytest.fixture
@@ -79,7 +78,6 @@ def test_the_alias_stays_where_it_is_until_the_gate_has_passed(undecided: League
         ({"champion": 0.001}, "the numbers bear the decision"),
         ({"frequency": None}, "the numbers bear the decision"),
         ({"version": "7"}, "it is about the version that was registered"),
-        ({"incumbent_version": "7"}, RULE),
         ({"reason": None}, "the decision has its reason"),
         ({"cutoff": "2023-02-01"}, "cutoff: equal_to(2023-03-01)"),
         ({"metric": "accuracy"}, "metric: equal_to(rps)"),
@@ -116,6 +114,18 @@ def test_a_model_that_is_not_better_leaves_the_champion(undecided: League) -> No
     assert undecided.registry.alias == "9"
 
 
+def test_a_decision_against_the_newcomer_stands_whoever_was_promoted_since(undecided: League) -> None:
+    model = stored_model(undecided.rows(CALIBRATED_MODEL))
+    register(undecided, replace(model, training={**model.training, "seed": 1}))
+    undecided.registry.promote("9")
+    materialise(PROMOTION_DECISION, undecided.context, CUTOFF)
+    register(undecided, outcome_model(home_bias=2.0), version="10")
+    undecided.registry.promote("10")
+    _, verdict = judge_candidate(PROMOTION_DECISION, undecided.context, CUTOFF)
+    assert verdict.passed
+    assert undecided.registry.alias == "10"
+
+
 def test_the_champion_itself_stays_champion_with_its_numbers(undecided: League) -> None:
     first, _ = decide(undecided)
     again, verdict = decide(undecided)
@@ -129,14 +139,17 @@ def test_the_champion_itself_stays_champion_with_its_numbers(undecided: League) 
     assert undecided.registry.alias == "1"
 
 
-def test_a_decision_that_was_overtaken_by_another_promotion_is_refused(undecided: League) -> None:
+def test_a_decision_that_was_overtaken_by_another_promotion_decides_nothing_and_is_made_again(
+    undecided: League,
+) -> None:
     materialise(PROMOTION_DECISION, undecided.context, CUTOFF)
     register(undecided, outcome_model(home_bias=2.0))
     undecided.registry.promote("9")
-    _, verdict = judge_candidate(PROMOTION_DECISION, undecided.context, CUTOFF)
-    assert verdict.refused_by == (RULE,)
-    assert "Materialise promotion_decision of this cut-off again" in verdict.failures[0].what_to_do
+    with pytest.raises(PointerConflictError, match="version 1 was compared with none, but version 9 is champion since"):
+        judge_candidate(PROMOTION_DECISION, undecided.context, CUTOFF)
     assert undecided.registry.alias == "9"
+    # not refused: whoever looks for what is stale makes it again
+    assert staleness(PROMOTION_DECISION, undecided.context, CUTOFF) == "never accepted"
     row, verdict = decide(undecided)
     assert verdict.passed
     assert (row["incumbent_version"], undecided.registry.alias) == ("9", "1")
