@@ -1,5 +1,6 @@
 """The MLflow model registry behind our own seam: register with a signature, find the champion, move its alias."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,12 +27,24 @@ PINNED = ("xgboost-cpu", "numpy", "polars", "match-assets")
 
 @contextmanager
 def _mapped(what: str) -> Iterator[None]:
+    """Failures of the registry's client as errors of ours; what is not there is no outage."""
+    from botocore.exceptions import BotoCoreError, ClientError
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
     except MlflowException as error:
-        raise DependencyUnavailableError(f"the model registry did not {what}: {error}") from error
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            raise ModelError(
+                f"the model registry did not {what}: {error.message}; materialise registered_model of its cut-off again"
+            ) from error
+        raise DependencyUnavailableError(f"the model registry did not {what}: {error.message}") from error
+    except (SQLAlchemyError, BotoCoreError, ClientError) as error:  # MLflow lets through what its own clients raise
+        told = str(error).splitlines()[0]
+        raise DependencyUnavailableError(
+            f"the model registry did not {what} ({type(error).__name__}: {told}); start it with `make up`"
+        ) from error
 
 
 def signature_of(model: OutcomeModel) -> "ModelSignature":
@@ -58,7 +71,9 @@ class MlflowRegistry:
     def register(
         self, files: Mapping[str, bytes], *, cutoff: str, model_sha256: str, tags: Mapping[str, str]
     ) -> ModelVersion:
-        """Registers model files with a signature and reads it back; the same bytes are never registered twice.
+        """Registers model files with a signature and reads it back.
+
+        The same bytes are never registered twice, unless the version that holds them can no longer be read.
 
         Raises:
             ModelError: the registry gives back another signature than was registered.
@@ -69,8 +84,12 @@ class MlflowRegistry:
         with _mapped("register the model"):
             client = self._client()
             held = client.search_model_versions(f"name = '{MODEL_NAME}' and tags.model_sha256 = '{model_sha256}'")
-            if held:
-                return _version_of(held[0].version, held[0].tags)
+            for found in sorted(held, key=lambda each: int(each.version), reverse=True):
+                version = _version_of(found.version, found.tags)
+                if self._is_intact(version):
+                    return version
+            # the requirements are written out below; whatever uv.lock lies in the current folder is none of the model's
+            os.environ["MLFLOW_UV_AUTO_DETECT"] = "false"
             with tempfile.TemporaryDirectory() as parent:
                 # MLflow keeps a folder under its own name
                 folder = Path(parent) / FILES
@@ -105,20 +124,29 @@ class MlflowRegistry:
             return _version_of(created.version, {**tags, "cutoff": cutoff, "model_sha256": model_sha256})
 
     def champion(self) -> ModelVersion | None:
-        """The version with the alias ``champion``, or None where no version has it."""
+        """The version with the alias ``champion``, or None where no version has it.
+
+        Raises:
+            DependencyUnavailableError: MLflow does not answer.
+        """
         from mlflow.exceptions import MlflowException
 
-        client = self._client()
-        try:
-            found = client.get_model_version_by_alias(MODEL_NAME, CHAMPION)
-        except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                return None
-            raise DependencyUnavailableError(f"the model registry did not name the champion: {error}") from error
-        return _version_of(found.version, found.tags)
+        with _mapped("name the champion"):
+            try:
+                found = self._client().get_model_version_by_alias(MODEL_NAME, CHAMPION)
+            except MlflowException as error:
+                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    return None
+                raise
+            return _version_of(found.version, found.tags)
 
     def files_of(self, version: ModelVersion) -> dict[str, bytes]:
-        """The model files of a version, as they were registered."""
+        """The model files of a version, as they were registered.
+
+        Raises:
+            ModelError: the version or its files are gone.
+            DependencyUnavailableError: MLflow or its artefact store does not answer.
+        """
         import mlflow
 
         with _mapped(f"hand out version {version.version}"), tempfile.TemporaryDirectory() as folder:
@@ -128,11 +156,27 @@ class MlflowRegistry:
                 path.name: path.read_bytes() for path in sorted(Path(folder).rglob(f"{FILES}/*")) if path.is_file()
             }
         if not found:
-            raise ModelError(f"version {version.version} of {MODEL_NAME} holds no {FILES}; register its cut-off again")
+            raise ModelError(
+                f"version {version.version} of {MODEL_NAME} holds no {FILES}; materialise registered_model of its cut-off "
+                "again"
+            )
         return found
 
+    def _is_intact(self, version: ModelVersion) -> bool:
+        """Whether a version still gives back the model that it was registered for."""
+        with tempfile.TemporaryDirectory() as parent:
+            try:
+                return _unpack(self.files_of(version), Path(parent) / FILES).sha256 == version.model_sha256
+            except ModelError:
+                return False
+
     def promote(self, version: str) -> None:
-        """Moves the alias ``champion`` to the version of this number."""
+        """Moves the alias ``champion`` to the version of this number.
+
+        Raises:
+            ModelError: there is no such version.
+            DependencyUnavailableError: MLflow does not answer.
+        """
         with _mapped("move the alias"):
             self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version)
 

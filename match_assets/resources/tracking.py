@@ -67,7 +67,7 @@ class MlflowTracker:
             return str(run.info.run_id)
         except MlflowException as error:
             raise DependencyUnavailableError(
-                f"MLflow does not take the run of {stage} {cutoff}: {error}; the result is kept, run the asset again"
+                f"MLflow does not take the run of {stage} {cutoff}: {error}; run the asset again"
             ) from error
 
 

@@ -53,7 +53,7 @@ class Registry(Protocol):
         """The version that bears the alias ``champion``."""
 
     def files_of(self, version: ModelVersion) -> dict[str, bytes]:
-        """The model files of a version."""
+        """The model files of a version; ``ModelError`` where it or they are gone."""
 
     def promote(self, version: str) -> None:
         """Moves the alias ``champion`` to the version of this number."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from match_assets.errors import PointerConflictError
+from match_assets.errors import ModelError, PointerConflictError
 from match_assets.features import feature_version
 from match_assets.keys import parse_cutoff
 from match_assets.modelling.baselines import CLASS_FREQUENCY
@@ -110,13 +110,11 @@ def _decided(
     split, params = read_split(context, cutoff, inputs), context.params
     own = holdout_score(load_files(context.registry.files_of(challenger)), split, params)
     frequency = _frequencies(context, cutoff, inputs)
-    if holder and holder.model_sha256 == challenger.model_sha256:
+    if holder and holder.version == challenger.version:
         decision = decide(own, None, frequency, params.promotion)
         return replace(decision, promote=True, reason="it is the champion already")
-    incumbent = load_files(context.registry.files_of(holder)) if holder else None
-    # a champion of other features cannot answer these rows, nor could the service ask it: the newcomer is the first
-    rival = incumbent if incumbent and _comparable(incumbent, context) else None
-    return decide(
+    rival, why_none = _rival(context, holder)
+    decision = decide(
         own,
         holdout_score(rival, split, params) if rival else None,
         frequency,
@@ -124,6 +122,23 @@ def _decided(
         challenger_cutoff=parse_cutoff(cutoff),
         champion_cutoff=_cutoff_of(holder) if rival else None,
     )
+    return replace(decision, reason=f"{decision.reason}; {why_none}") if why_none else decision
+
+
+def _rival(context: StageContext, holder: ModelVersion | None) -> tuple[OutcomeModel | None, str]:
+    """The champion to compare with, or None and why: then the newcomer is judged as the first.
+
+    One that cannot be read, or reads other features, can answer neither these rows nor the service.
+    """
+    if holder is None:
+        return None, ""
+    try:
+        model = load_files(context.registry.files_of(holder))
+    except ModelError as error:
+        return None, f"the champion, version {holder.version}, cannot be read ({error.message})"
+    if not _comparable(model, context):
+        return None, f"the champion, version {holder.version}, reads other features ({model.feature_version})"
+    return model, ""
 
 
 def _move_alias(context: StageContext, candidate: Pointer, decision: pl.DataFrame) -> None:

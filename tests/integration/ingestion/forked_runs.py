@@ -45,7 +45,9 @@ class ForkedRuns:
             text=True,
         )
 
-    def start(self, what: str, *, kill_at: int | None = None, browser: bool = True, signals_taken: bool = False) -> int:
+    def start(
+        self, what: str, *, kill_at: int | str | None = None, browser: bool = True, signals_taken: bool = False
+    ) -> int:
         """Begin a run; its process id. It leads a session and a process group of its own.
 
         With ``signals_taken`` somebody else handles SIGTERM, as the orchestrator does in its steps.
@@ -61,7 +63,7 @@ class ForkedRuns:
         """The end of the run that was started last."""
         return Ended(os.waitstatus_to_exitcode(int(self._line())), self._log.read_text())
 
-    def run(self, what: str, *, kill_at: int | None = None, browser: bool = False) -> Ended:
+    def run(self, what: str, *, kill_at: int | str | None = None, browser: bool = False) -> Ended:
         """A whole run, over plain HTTP unless a browser is asked for, which takes a second more."""
         self.start(what, kill_at=kill_at, browser=browser)
         return self.wait()

@@ -27,6 +27,8 @@ from tests.integration.ingestion.scripted_site import Answer, ScriptedSite
 # when something happened by our clock, and logs of attempts: all that may differ between a run and its twin
 OWN_TIMES = {"observed_at", "first_observed_at", "first_seen_at", "asked_at", "observation_id", "raised_at"}
 LOGS = {"fetches", "source_pace", "visits", "visit_answers"}
+# what every run passes last
+LAST_PLACES = ("visit.before_end", "visit.after_end")
 # a run passes at least so many places where it may be killed
 FEWEST_PLACES = {"catalogue": 10, "season": 30}
 
@@ -111,30 +113,33 @@ def test_run_killed_at_every_place_is_completed_by_the_next_one(killing: Killing
     assert killing.forked.run(what).code == 0
     twin, whole = killing.dump(), sorted(killing.site.paths)
     assert len(whole) == len(set(whole)), "an undisturbed run asks for nothing twice"
-    first_place: dict[str, int] = {}
+    seen: list[str] = []
     for place in range(1, 400):
-        known = set() if place % EVERY == 0 else set(first_place)
+        known = set() if place % EVERY == 0 else set(seen)
         said = _kill_and_run_again(killing, what, place, twin, set(whole), known=known)
         if said is None:
             break
-        first_place.setdefault(said, place)
+        seen += [said] if said not in seen else []
     else:
         pytest.fail("the run never ended untouched")
     assert place > FEWEST_PLACES[what]
-    expected = {"killed at source.before_request", "killed at visit.before_commit", "killed at visit.after_end"}
+    # on a busy machine a run commits in other batches than the one before, and its last places have other numbers
+    for name in LAST_PLACES:
+        assert _kill_and_run_again(killing, what, name, twin, set(whole)) == name
+        seen += [name] if name not in seen else []
+    expected = {"source.before_request", "visit.before_commit"}
     if what == "season":
-        expected |= {"killed at season.before_commit", "killed at season.after_commit", "killed at pages.before_commit"}
-    assert expected <= set(first_place)
+        expected |= {"season.before_commit", "season.after_commit", "pages.before_commit"}
+    assert expected <= set(seen)
     # the browser makes no difference to what was stored: tried at some kinds of place, since a start of it takes a second
-    places = range(1, place) if THOROUGH else list(first_place.values())[::EVERY]
-    for killed_at in places if what == "season" else ():
-        assert _kill_and_run_again(killing, what, killed_at, twin, set(whole), browser=True), killed_at
+    for name in (seen if THOROUGH else seen[::EVERY]) if what == "season" else ():
+        assert _kill_and_run_again(killing, what, name, twin, set(whole), browser=True) == name
 
 
 def _kill_and_run_again(
     killing: Killing,
     what: str,
-    place: int,
+    place: int | str,
     twin: dict[str, Any],
     whole: set[str],
     *,
@@ -143,7 +148,7 @@ def _kill_and_run_again(
 ) -> str | None:
     """Kills a run at a place and lets the next one complete it; where it was killed, or None if it passed no such place.
 
-    At a place of a ``known`` name it is left at the killing.
+    A name in place of a number is its first place. At a place of a ``known`` name it is left at the killing.
     """
     killing.begin(what)
     ended = killing.forked.run(what, kill_at=place, browser=browser)
@@ -151,8 +156,9 @@ def _kill_and_run_again(
         return None
     assert ended.code == -signal.SIGKILL, ended.said
     assert killing.n_unlogged() <= killing.pages_at_once, (place, ended.said)
-    if known and ended.said.strip() in known:
-        return ended.said.strip()
+    name = ended.said.strip().removeprefix("killed at ")
+    if known and name in known:
+        return name
     asked, committed, was_under_way = set(killing.site.paths), killing.committed(), killing.n_visits() > 0
     killing.site.log.clear()
     again = killing.forked.run(what, browser=browser)
@@ -165,7 +171,7 @@ def _kill_and_run_again(
         again_asked = asked & set(killing.site.paths)
         assert len([path for path in again_asked if not path.startswith("/Matches/")]) <= 1, "the one in flight"
     assert len(killing.site.paths) == len(set(killing.site.paths))
-    return ended.said.strip()
+    return name
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,29 @@ def test_a_decision_that_was_overtaken_by_another_promotion_decides_nothing_and_
     assert (row["incumbent_version"], undecided.registry.alias) == ("9", "1")
 
 
+def test_a_champion_that_cannot_be_read_gives_way_to_the_first_that_can_and_is_named(undecided: League) -> None:
+    # MOD-13
+    register(undecided, outcome_model(home_bias=2.0))
+    undecided.registry.promote("9")
+    version, files = undecided.registry.held["9"]
+    undecided.registry.held["9"] = version, {name: content[:-1] for name, content in files.items()}
+    row, verdict = decide(undecided)
+    assert verdict.passed
+    assert (row["promote"], row["champion"], row["incumbent_version"]) == (True, None, "9")
+    assert "the first champion" in row["reason"]
+    assert "the champion, version 9, cannot be read (" in row["reason"]
+    assert undecided.registry.alias == "1"
+
+
+def test_a_champion_of_other_features_gives_way_to_the_first_of_todays_and_is_named(undecided: League) -> None:
+    register(undecided, replace(outcome_model(), feature_version="f" * 16))
+    undecided.registry.promote("9")
+    row, _ = decide(undecided)
+    assert (row["promote"], row["champion"]) == (True, None)
+    assert "the champion, version 9, reads other features (ffffffffffffffff)" in row["reason"]
+    assert undecided.registry.alias == "1"
+
+
 def test_an_accepted_decision_that_is_judged_again_moves_nothing_back(undecided: League) -> None:
     decide(undecided)
     register(undecided, outcome_model(home_bias=2.0))
