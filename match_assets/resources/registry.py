@@ -13,6 +13,7 @@ from match_assets.errors import DependencyUnavailableError, ModelError
 from match_assets.modelling.model import OutcomeModel
 from match_assets.resources.tracking import ensure_experiment
 from match_assets.stages.base import ModelVersion
+from match_assets.stages.model_frames import load_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -164,11 +165,10 @@ class MlflowRegistry:
 
     def _is_intact(self, version: ModelVersion) -> bool:
         """Whether a version still gives back the model that it was registered for."""
-        with tempfile.TemporaryDirectory() as parent:
-            try:
-                return _unpack(self.files_of(version), Path(parent) / FILES).sha256 == version.model_sha256
-            except ModelError:
-                return False
+        try:
+            return load_files(self.files_of(version)).sha256 == version.model_sha256
+        except ModelError:
+            return False
 
     def promote(self, version: str) -> None:
         """Moves the alias ``champion`` to the version of this number.

@@ -173,14 +173,6 @@ def validate_split(context: StageContext, candidate: Pointer, frame: pl.DataFram
 # -- validate_scores -------------------------------------------------------------------------------------------------------
 
 
-def _silent(rows: pl.DataFrame) -> pl.DataFrame:
-    numbers = [name for name, dtype in rows.schema.items() if dtype == pl.Float64]
-    return rows.filter(pl.any_horizontal(pl.col(name).is_null() | ~pl.col(name).is_finite() for name in numbers))
-
-
-FINITE_SCORES = Rule("every score is a finite number", _silent)
-
-
 def _useless(rows: pl.DataFrame) -> pl.DataFrame:
     holdout = rows.filter(pl.col("part") == "holdout")
     floor = holdout.filter(pl.col("baseline") == CLASS_FREQUENCY)["rps"]
@@ -202,7 +194,7 @@ def _class_frequency_score(split: pl.DataFrame, params: Params) -> dict[str, flo
 def validate_baselines(context: StageContext, candidate: Pointer, frame: pl.DataFrame) -> Verdict:
     """Every baseline on both parts, on the split's own matches; class frequencies, which promotion compares with, redone."""
     split = read_split(context, candidate.partition, candidate.inputs)
-    rules = [as_far_as_the_data(candidate.partition, is_reached=not split.is_empty()), FINITE_SCORES]
+    rules = [as_far_as_the_data(candidate.partition, is_reached=not split.is_empty())]
     if not split.is_empty():
         judged_on = _rows_judged(split, context.params.split)
         floor = _class_frequency_score(split, context.params)
@@ -236,7 +228,7 @@ def validate_baselines(context: StageContext, candidate: Pointer, frame: pl.Data
 def validate_ablation(context: StageContext, candidate: Pointer, frame: pl.DataFrame) -> Verdict:
     """A row for all features and for each group that was left out, with differences that are differences."""
     split = read_split(context, candidate.partition, candidate.inputs)
-    rules = [as_far_as_the_data(candidate.partition, is_reached=not split.is_empty()), FINITE_SCORES]
+    rules = [as_far_as_the_data(candidate.partition, is_reached=not split.is_empty())]
     if not split.is_empty():
         groups = feature_groups(context.params.features)
         total = len(match_feature_names(context.params.features))
@@ -336,11 +328,19 @@ def validate_trials(context: StageContext, candidate: Pointer, frame: pl.DataFra
 
 def said_wrongly(rule: str, said: Mapping[str, object], true: Mapping[str, object]) -> list[Failure]:
     """A failure that lists what is said otherwise than it is; none where all is as it is said."""
-    wrong = [(name, str(said.get(name)), str(value)) for name, value in true.items() if said.get(name) != value]
+    wrong = [
+        (name, str(said.get(name)), str(value)) for name, value in true.items() if not _is_same(said.get(name), value)
+    ]
     if not wrong:
         return []
     rows = pl.DataFrame(wrong, ["what", "said", "is"], orient="row")
     return [Failure(rule, "error", len(wrong), rows, f"in {', '.join(name for name, _, _ in wrong)}")]
+
+
+def _is_same(said: object, value: object) -> bool:
+    if isinstance(said, float) and isinstance(value, float):
+        return abs(said - value) <= ROUNDING
+    return said == value
 
 
 def _training_facts(split: pl.DataFrame, cutoff: str, trials: pl.DataFrame) -> dict[str, object]:
@@ -379,18 +379,18 @@ def _impossible_scores(scores: Mapping[str, float], floor: Mapping[str, float], 
 
 def other_features(model: OutcomeModel, params: Params) -> list[Failure]:
     """A failure where a model reads other features, or in another order, or of other definitions, than there are today."""
-    rule = "the model reads today's features"
-    names = pl.Series(match_feature_names(params.features))
-    read = pl.Series(model.feature_names, dtype=pl.String)
-    differing = sorted(set(names) ^ set(read)) or [a for a, b in zip(names, read, strict=False) if a != b]
+    names, version = match_feature_names(params.features), feature_version(params.features)
+    differing = sorted(set(names) ^ set(model.feature_names)) or [
+        today for today, read in zip(names, model.feature_names, strict=True) if today != read
+    ]
     if differing:
-        told = f"{len(differing)} differ, the first is {differing[0]}"
-        return [Failure(rule, "error", len(differing), pl.DataFrame({"feature": differing}), told)]
-    version = feature_version(params.features)
-    if model.feature_version != version:
-        told = f"it was fitted on feature version {model.feature_version}, today's is {version}"
-        return [Failure(rule, "error", 1, pl.DataFrame(), told)]
-    return []
+        count, told = len(differing), f"{len(differing)} differ, the first is {differing[0]}"
+    elif model.feature_version != version:
+        count, told = 1, f"it was fitted on feature version {model.feature_version}, today's is {version}"
+    else:
+        return []
+    rows = pl.DataFrame({"feature": differing}, schema={"feature": pl.String()})
+    return [Failure("the model reads today's features", "error", count, rows, told)]
 
 
 def validate_model(context: StageContext, candidate: Pointer, frame: pl.DataFrame) -> Verdict:

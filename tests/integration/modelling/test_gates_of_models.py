@@ -178,7 +178,7 @@ IS_ELO = pl.col("baseline") == "elo_ordinal"
 BASELINES: Mapping[str, tuple[Change, str]] = {
     "a baseline missing": (without(IS_ELO), "every baseline is judged on both parts"),
     "a part missing": (without(pl.col("part") == "holdout"), "every baseline is judged on both parts"),
-    "not a number": (where(IS_ELO, rps=float("nan")), "every score is a finite number"),
+    "not a number": (where(IS_ELO, rps=float("nan")), "rps: in_range(0.0, 1.0)"),
     "above its range": (where(IS_ELO, rps=1.5), "rps: in_range(0.0, 1.0)"),
     "on other matches": (where(IS_ELO, n=pl.col("n") - 1), "judged on the split's own matches"),
     "class frequencies too easy to beat": (
@@ -219,7 +219,7 @@ ABLATIONS: Mapping[str, tuple[Change, str]] = {
         where(IS_SHOTS, delta_rps=pl.col("delta_rps") + 1e-6),
         "differences are those from all features",
     ),
-    "no error": (where(IS_SHOTS, standard_error=float("nan")), "every score is a finite number"),
+    "no error": (where(IS_SHOTS, standard_error=float("nan")), "standard_error: in_range(0.0, 1.0)"),
 }
 
 

